@@ -4,7 +4,7 @@
 >>> kpipe.__version__
 '0.1.0'
 
-The public names below load what they need when they are first used (PEP 562), so that ``import kpipe`` costs nothing.
+The public names below load what they need when they are first used (PEP 562), so that ``import kpipe`` is fast.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _PACKAGES = ("report", "runs")
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:  # which can be called
+    if name in _PACKAGES:  # packages that can be called, as kpipe.report() and kpipe.runs()
         return import_module(f"kpipe.{name}")
     if name not in _HOMES:
         raise AttributeError(f"module 'kpipe' has no attribute {name!r}")

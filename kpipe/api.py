@@ -227,7 +227,7 @@ def load(
     id : str, optional
         The id column, if it is known.
     train, test, sample : str, optional
-        Files with these roles: names in the folder or zip, or paths. By default judged by their names.
+        Files with these roles: names in the folder or zip, or paths. By default inferred from their names.
     extra : sequence of str
         Further training files, whose rows every fold trains on and none validates.
     size : int, optional

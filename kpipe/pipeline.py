@@ -339,7 +339,7 @@ def check(
     Parameters
     ----------
     request : RunRequest
-        Its competition, files, models, folds, device and jobs count.
+        Its competition, files, models, folds, device and jobs are used.
     competition : Competition, optional
         Used instead of the competition that the request's slug names.
     on_download : callable

@@ -144,7 +144,7 @@ def _values(
 def _of_classes(
     probabilities: np.ndarray, labels: np.ndarray, classes: Mapping[str, object | None], rows: int
 ) -> dict[str, np.ndarray]:
-    """Column → (m,) probabilities of its class; a class that ``rows`` rows of train lack has less than one in them."""
+    """Column → (m,) probabilities of its class; classes that none of train's ``rows`` rows has get 1 / (rows + 1)."""
     unseen = 1 / (rows + 1)
     scale = 1 - unseen * sum(label is None for label in classes.values())
     by_label = {str(label): probabilities[:, code] * scale for code, label in enumerate(labels)}
@@ -183,7 +183,8 @@ def rows_of_sample(tables: Tables, id: str) -> np.ndarray:
     Raises
     ------
     SubmissionError
-        If test repeats ids, or has others than the sample submission.
+        If test repeats ids, its ids differ from those of the sample submission, or it has no ids and another number of
+        rows.
     """
     sample = tables.sample[id]
     if id not in tables.test.columns:

@@ -154,7 +154,7 @@ def _notes(out: Path, slug: str) -> Iterator[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class VaultStatus:
-    """A vault, and whether the competition's files are still those that it was made of.
+    """A vault, and whether the competition's files are still those that it was made from.
 
     Attributes
     ----------
@@ -173,7 +173,7 @@ class VaultStatus:
 def show_vault(request: RunRequest) -> VaultStatus:
     """Return the vault of a competition, and compare its files.
 
-    They are looked for where ``kpipe run`` looks, without asking Kaggle, and then where they were.
+    The files are searched for where ``kpipe run`` looks, except on Kaggle, and then where the vault was made.
 
     Parameters
     ----------
@@ -200,24 +200,24 @@ def show_vault(request: RunRequest) -> VaultStatus:
         )
     source = _find_files(request, vault)
     if source is None:
-        note = "The files that this vault was made of were not found. To compare them, name them with --data."
+        note = "The files that this vault was made from were not found. To compare them, name them with --data."
         return VaultStatus(vault=vault, changed=None, note=note)
     changed = tuple(changed_files(vault, source))
     note = (
-        f"The files in {source.path} are not those that this vault was made of: {', '.join(changed)} changed or "
-        "missing. kpipe run refuses them. Name the files that it was made of with --data, train on all rows with "
+        f"The files in {source.path} are not those that this vault was made from: {', '.join(changed)} changed or "
+        "missing. kpipe run refuses them. Name the files that it was made from with --data, train on all rows with "
         f"--all-rows, or make a new vault after moving {home / FILE} away."
     )
     return VaultStatus(vault=vault, changed=changed, note=note if changed else "")
 
 
 def _find_files(request: RunRequest, vault: Vault) -> Source | None:
-    """The competition's files, which are not its sample; None if there are none."""
+    """The competition's files, other than its sample; None if there are none."""
     choice = FileChoice.of(request, ())
     if request.data is not None:
         return hash_files(request.slug, request.data, choice=choice)
     for place in (None, vault.path or None):
-        with suppress(DataError):  # there is nothing any longer
+        with suppress(DataError):  # the files are no longer there
             if (found := hash_files(request.slug, place, choice=choice)).origin != "sample":
                 return found
     return None
@@ -367,7 +367,7 @@ def _check_metric(run: Run, vault: Vault, metric: Metric) -> None:
     if shown != metric.name:
         raise UsageError(
             f"{run.record['run_id']} is scored by {metric.name}, but this vault was opened with {shown}: the scores "
-            f"cannot be compared. Make the run again with --metric {shown}.",
+            f"cannot be compared. Repeat the run with --metric {shown}.",
             code="vault-unsuitable",
         )
 
@@ -379,8 +379,8 @@ def _problem_and_truth(run: Run, home: Path, vault: Vault, data: str | Path | No
     competition, files = pipeline.read_competition(request)
     if files.source.origin != "sample" and (changed := changed_files(vault, files.source)):
         raise DataError(
-            f"The vault was made of other files than those in {files.source.path}: {', '.join(changed)} changed or "
-            "missing. Name the files that it was made of with --data.",
+            f"The vault was made from other files than those in {files.source.path}: {', '.join(changed)} changed or "
+            "missing. Name the files that it was made from with --data.",
             code="vault-mismatch",
         )
     problem = pipeline.prepare(request)
@@ -428,7 +428,7 @@ def _is_shown(
     needed: float,
     home: Path,
 ) -> bool:
-    """Whether a score beats the best one shown so far significantly, given the number of looks."""
+    """Whether a score beats the best one shown so far by more than ``needed`` standard errors of the difference."""
     before = Score(
         value=best.score if best.score is not None else float("nan"),
         standard_error=best.standard_error or 0.0,

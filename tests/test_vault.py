@@ -259,7 +259,7 @@ def test_the_vault_says_whether_the_files_are_still_those_that_it_was_made_of(
     write(survivors(n=200, seed=1), data)
     changed, note = told()  # where they were
     assert changed == ["test.csv", "train.csv"]
-    assert f"The files in {data} are not those that this vault was made of: test.csv, train.csv changed" in note
+    assert f"The files in {data} are not those that this vault was made from: test.csv, train.csv changed" in note
     assert "--all-rows" in note
     other = write(survivors(n=200), tmp_path / "other")
     assert told("--data", other) == ([], "")

@@ -37,7 +37,7 @@ def hash_code(names: frozenset[tuple[str, str]]) -> str:
     Parameters
     ----------
     names : frozenset of (str, str)
-        The module of each function or class, and its qualified name. Modules that are not the user's are passed over.
+        The module of each function or class, and its qualified name. Modules that are not the user's are ignored.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def user_source(name: str) -> Path | None:
     Returns
     -------
     Path or None
-        None also for the name of what a module holds.
+        None also if the name is that of a module's member.
 
     Raises
     ------
@@ -184,7 +184,7 @@ def _loaded_source(name: str, file: Path) -> bytes:
 
 @lru_cache(maxsize=_CACHED_MODULES)
 def _parse(source: bytes) -> list[ast.stmt]:
-    """The statements of a module without docstrings; nothing changes them, since every estimator of a run asks."""
+    """The statements of a module without docstrings; they are cached, so that callers must not change them."""
     tree = ast.parse(source)
     _remove_docstrings(tree)
     return tree.body

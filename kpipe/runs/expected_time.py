@@ -58,7 +58,7 @@ class Workload:
     reuses : bool
         Whether fits of earlier runs are reused.
     slowness : float
-        Seconds that a second of work takes on this machine, which has other work, too.
+        Seconds that a second of work takes on this machine, at least 1: more if other programs use it.
     """
 
     models: Sequence[str]
@@ -91,11 +91,11 @@ def expected_time_of(
     folds : Folds
     models : iterable of str
     content : mapping
-        Of ``request.json``.
+        The content of ``request.json``.
     store : FitStore
-        Of the run.
+        The run's store of fits.
     clock : RunClock
-        Of the run, which has measured how busy the machine is.
+        The run's clock, which has measured how busy the machine is.
 
     Returns
     -------

@@ -63,7 +63,7 @@ class FitKeys:
         -------
         str or None
             64 hexadecimal digits. None if the code of the estimator is not in a file, as in a notebook, or the
-            estimator cannot be pickled: then nobody knows what its predictions depend on.
+            estimator cannot be pickled: then it is unknown what its predictions depend on.
         """
         try:
             estimator = self._of_estimator(task.estimator)
@@ -114,9 +114,9 @@ def hash_column(column: pd.Series) -> str:
         digest.update(np.ascontiguousarray(column.to_numpy()).view(np.uint8).data)  # dates have no buffer of their own
     elif isinstance(dtype, pd.StringDtype):  # in a thirtieth of the time that pandas' hash of each cell takes
         cells = pa.array(column, type=pa.string(), from_pandas=True)
-        levels = (cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells).dictionary_encode()
-        digest.update(np.ascontiguousarray(levels.indices.fill_null(-1).to_numpy(zero_copy_only=False)).data)
-        digest.update(repr(levels.dictionary.to_pylist()).encode())
+        encoded = (cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells).dictionary_encode()
+        digest.update(np.ascontiguousarray(encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)).data)
+        digest.update(repr(encoded.dictionary.to_pylist()).encode())
     elif column.dtype.kind == "O" and not isinstance(dtype, pd.CategoricalDtype):
         digest.update(pickle.dumps([*map(_plain, column)], protocol=5))
     else:
@@ -125,12 +125,12 @@ def hash_column(column: pd.Series) -> str:
 
 
 def columns_read(estimator: BaseEstimator) -> frozenset[str] | None:
-    """The columns that an estimator reads, where it says so.
+    """The columns that an estimator reads, as far as its parameters show.
 
     Parameters
     ----------
     estimator : estimator
-        A pipeline that starts with a ``ColumnTransformer`` with named columns, which drops the others, says so.
+        A pipeline shows them if its first step is a ``ColumnTransformer`` of named columns, which drops the others.
 
     Returns
     -------
@@ -174,7 +174,7 @@ class _Globals(pickle.Pickler):
 
 
 def _hash_estimator(estimator: BaseEstimator) -> str:
-    """Hashes of an estimator's parameters, and of the code and the versions of what it is made of."""
+    """Hashes of an estimator's parameters and of the user's code that it runs, and the versions of its packages."""
     pickler = _Globals()
     pickler.dump(estimator)
     own = hash_code(frozenset(pickler.names))

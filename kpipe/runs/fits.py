@@ -1,8 +1,8 @@
 """The store of finished fits, which all runs of a folder share, so that no fit is trained twice.
 
 An entry is ``<out>/.fits/<key>.fit``: a signature and the arrays of a result. The key is a hash of everything that the
-predictions depend on (``kpipe.runs.fit_keys``). The signature is made with a secret of this user, so that an entry
-which is damaged, or which another program or machine wrote, is trained again.
+predictions depend on (``kpipe.runs.fit_keys``). The signature is made with a secret of this user. A fit whose entry is
+damaged, or was written by another program or on another machine, is trained again.
 """
 
 from __future__ import annotations

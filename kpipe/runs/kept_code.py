@@ -151,16 +151,16 @@ def using_kept_code(run: Run) -> Iterator[tuple[str, ...]]:
     Yields
     ------
     tuple of str
-        A sentence for the user; none if the present code is that of the run, or the run has kept none.
+        A sentence for the user; none if the current code is that of the run, or the run has kept none.
     """
     slug, files = str(run.record["slug"]), kept_files(run)
-    if not files or _is_present(run.record.get("code"), slug):
+    if not files or _is_current(run.record.get("code"), slug):
         yield ()
         return
     if not is_own_code(run):
         yield (f"The code in {run.path / CODE} was not written by you on this machine: the current code is used.",)
         return
-    with _searched_first(run.path / CODE, slug):
+    with _search_first(run.path / CODE, slug):
         yield (f"The module has changed since: the code stored with {run.record['run_id']} is used.",)
 
 
@@ -182,16 +182,16 @@ def is_own_code(run: Run) -> bool:
     return all(is_own(code, path, path.read_bytes()) for path in found if path.is_file())
 
 
-def _is_present(recorded: object, slug: str) -> bool:
+def _is_current(recorded: object, slug: str) -> bool:
     """Whether the competition's code is the recorded one. kpipe's own code is not kept."""
-    present = {name: digest for name, digest in code_hashes(slug).items() if name != "kpipe"}
+    current = {name: digest for name, digest in code_hashes(slug).items() if name != "kpipe"}
     recorded = recorded if isinstance(recorded, Mapping) else {}
-    return present == {name: digest for name, digest in recorded.items() if name != "kpipe"}
+    return current == {name: digest for name, digest in recorded.items() if name != "kpipe"}
 
 
 @contextlib.contextmanager
-def _searched_first(code: Path, slug: str) -> Iterator[None]:
-    """Find competitions and modules in ``code`` first, in this process and in the workers that it starts."""
+def _search_first(code: Path, slug: str) -> Iterator[None]:
+    """Search ``code`` first for competitions and modules, in this process and in the workers that it starts."""
     places = [str(code / _COMPETITIONS), str(code / _MODULES)]
     # Bytecode in the folder would not be signed, so that the code could not be used a second time.
     variables = {"KPIPE_COMPETITIONS": places[0], "PYTHONDONTWRITEBYTECODE": "1"}

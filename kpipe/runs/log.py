@@ -13,7 +13,7 @@ __all__ = ["log_to_file"]
 
 
 class _LogFile(logging.FileHandler):
-    """A log file that remembers the logger's level from before the first of the runs that work now."""
+    """A log file that remembers the logger's level from before the first of the runs in progress."""
 
     def __init__(self, path: Path, level_before: int) -> None:
         super().__init__(path, encoding="utf-8")

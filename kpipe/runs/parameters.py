@@ -34,9 +34,9 @@ ModelParameters = dict[str, dict[str, Any]]  # model → parameter → value, JS
 
 _LOG = logging.getLogger("kpipe")
 
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # in the repr of an object without one of its own; another one each time
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # in the default repr of an object: it differs from process to process
 _LONGEST = 500  # characters of a value
-_MOST_PARTS = 100  # of a list of other things than numbers and texts
+_MOST_PARTS = 100  # of a list that is not made of numbers and texts alone
 _LARGEST = 16 << 20  # bytes of the file
 
 

@@ -109,7 +109,7 @@ def remove(folders: Sequence[Removable]) -> list[Path]:
     left = []
     for folder in folders:
         try:
-            if not _removed(folder.path):
+            if not _try_remove(folder.path):
                 left.append(folder.path)
         except OSError as error:
             raise OutputError(
@@ -118,8 +118,8 @@ def remove(folders: Sequence[Removable]) -> list[Path]:
     return left
 
 
-def _removed(folder: Path) -> bool:
-    """Remove a folder and say so; False if a run works there."""
+def _try_remove(folder: Path) -> bool:
+    """Remove a folder and return True; False if a run works there."""
     if not folder.name.startswith(UNFINISHED):
         shutil.rmtree(folder)
         return True

@@ -49,7 +49,7 @@ def describe_request(
     Returns
     -------
     dict
-        JSON types. ``key`` names everything that the results depend on.
+        JSON types. ``key`` is a hash of everything that the results depend on.
 
     Raises
     ------

@@ -226,7 +226,7 @@ def _difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class _Gathered:
-    """What is kept of a run: its score, its losses summed in units of rows, and its scores in blocks, if needed."""
+    """What is kept of a run: its score, the sum of its losses in each unit of rows, and, if needed, scores in blocks."""
 
     run_id: str
     score: float
@@ -255,7 +255,7 @@ class _Gatherer:
         self.parts = _blocks(own, runs) if self.of_rows is None and runs > 1 else []
 
     def gather(self, run: Run, predictions: np.ndarray) -> _Gathered:
-        """Raise UsageError if a metric that is no mean over rows has no score."""
+        """Reduce a run's predictions. Raises UsageError if the run lacks a score that these do not determine."""
         metric, y, score = self.metric, self.own.y, run.record["score"]
         if metric.losses is None and score is None:
             raise UsageError("it has no score")
@@ -271,7 +271,7 @@ class _Gatherer:
         )
 
     def _of_rows(self, predictions: np.ndarray) -> np.ndarray:
-        assert self.of_rows is not None  # the caller says so
+        assert self.of_rows is not None  # the caller ensures it
         return self.of_rows(self.own.y, output(self.metric, predictions))
 
 

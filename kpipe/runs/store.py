@@ -186,7 +186,7 @@ class RunFolder:
     def free_second(self, created: str) -> str:
         """Return a time, or the first second after it in which no other run of the competition was made.
 
-        Ids begin with the time, and so sort as runs were made, those of a moment too.
+        Ids begin with the time: sorted, they are in the order in which the runs were made, even within one second.
 
         Parameters
         ----------

@@ -188,10 +188,10 @@ def to_numbers(name: str, frame: pd.DataFrame) -> np.ndarray:
         If a value is not a number, infinite, or so large that scores cannot be calculated.
     """
     for column in (name for name, kind in frame.dtypes.items() if kind.kind not in "iuf"):
-        kinds = frame[column].dropna()
-        if len(kinds) and (not pd.api.types.is_numeric_dtype(kinds) or pd.api.types.is_complex_dtype(kinds)):
+        cells = frame[column].dropna()
+        if len(cells) and (not pd.api.types.is_numeric_dtype(cells) or pd.api.types.is_complex_dtype(cells)):
             raise DataError(
-                f"{name}: {plain_text(column)!r:.80} must hold numbers; got {plain_text(kinds.iloc[0])!r:.80}.",
+                f"{name}: {plain_text(column)!r:.80} must hold numbers; got {plain_text(cells.iloc[0])!r:.80}.",
                 code="broken-run",
                 file=name,
             )

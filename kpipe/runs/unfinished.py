@@ -1,6 +1,6 @@
 """Find unfinished runs: runs that were killed, failed, or are still running.
 
-An unfinished run lies in ``<out>/<slug>/.partial-<key>/``; ``key`` names everything that its results depend on.
+An unfinished run lies in ``<out>/<slug>/.partial-<key>/``; ``key`` is a hash of everything that its results depend on.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class UnfinishedRun:
     path : Path
         Its folder.
     key : str
-        The name of everything that its results depend on, 12 hexadecimal digits.
+        A hash of everything that its results depend on, 12 hexadecimal digits.
     request : mapping
         The content of ``request.json``, unvalidated; empty if it is missing or broken.
     fits : int
@@ -59,8 +59,8 @@ class UnfinishedRun:
 def find_unfinished(out: Path, slug: str = "*") -> list[UnfinishedRun]:
     """The unfinished runs of one competition or of all, newest last.
 
-    Folders without a finished fit, in which nothing works, are of no use to any later run and are removed, and so are
-    the lock files of folders that no longer exist.
+    Folders without a finished fit that no process uses are of no use to a later run and are removed, and so are the
+    lock files of folders that no longer exist.
 
     Parameters
     ----------

@@ -243,7 +243,7 @@ def find_locked(out: Path, tables: Tables, slug: str) -> LockedRows | None:
     Raises
     ------
     DataError
-        If the vault was made of other files, or cannot be used.
+        If the vault was made from other files, or cannot be used.
     """
     home = out / slug
     vault = read_vault(home) if is_slug(slug) and tables.source.origin != "sample" else None
@@ -251,8 +251,8 @@ def find_locked(out: Path, tables: Tables, slug: str) -> LockedRows | None:
         return None
     if changed := changed_files(vault, tables.source):
         raise DataError(
-            f"The vault of {slug} was made of other files: {', '.join(changed)} changed or missing. Name "
-            "the files that it was made of with --data, train on all rows with --all-rows, or make a new vault after "
+            f"The vault of {slug} was made from other files: {', '.join(changed)} changed or missing. Name "
+            "the files that it was made from with --data, train on all rows with --all-rows, or make a new vault after "
             f"moving {home / FILE} away.",
             code="vault-mismatch",
         )

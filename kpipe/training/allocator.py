@@ -13,7 +13,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 def release_free_memory() -> None:
     """Return freed memory to the system, so that workers can use it.
 
-    glibc holds on to 66 MiB of what reading the digits needed.
+    After the images of the digit recognizer have been read, glibc would keep 66 MiB.
     """
     with contextlib.suppress(Exception):  # other C libraries have no such function
         ctypes.CDLL(None).malloc_trim(0)
@@ -22,7 +22,8 @@ def release_free_memory() -> None:
 def set_malloc_thresholds() -> None:
     """Let glibc return blocks of 16 MiB and more when they are freed, and keep smaller ones for the next batch.
 
-    By default it keeps tables of up to 32 MiB after the first one is freed, and returns batches page by page.
+    By default, glibc keeps blocks of up to 32 MiB once one of that size has been freed, and returns smaller ones to the
+    system after each batch.
     """
     with contextlib.suppress(Exception):  # other C libraries have no such function
         libc = ctypes.CDLL(None)

@@ -61,7 +61,7 @@ def predictions_by_fold(results: FitResults, rows: np.ndarray) -> np.ndarray:
     ----------
     results : FitResults
     rows : (s,) int
-        Of test.
+        Positions in test.
 
     Returns
     -------

@@ -7,7 +7,7 @@ again with additional seeds, while a whole seed fits into the time left.
 
 The first model that finishes is treated differently (``needed``): without it there is no submission at all. Its first
 fits may take half of the time left, the other half being for a quicker model; and once one of its fits has finished,
-the rest is run to the last second.
+the remaining ones may use all of the time left.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ __all__ = [
 ]
 
 _MAX_SEEDS = 30  # of a model in one run: the mean of more seeds gains nothing that could be measured
-_SLOWEST = 3.0  # what is kept for the end takes less than more would say: no imports compete with it
+_SLOWEST = 3.0  # at most: imports slow down the start of a run, but not the work at its end
 _STACKING_SHARE, _MOST_STACKING = 0.1, 60.0
 _TO_START, _SLOWER = 5.0, 1.5  # seconds for workers to start, and how much longer than boosting the layer may take
-_SHORTENED_SHARE = 0.85
-_PATIENCE = 1.5  # times its time that a fit may take which is to keep a limit itself
+_SHORTENED_SHARE = 0.85  # of the time left, for a shortened model while others wait
+_PATIENCE = 1.5  # a fit that keeps its time limit itself is stopped only after this multiple of the limit
 _NEEDED_SHARE = 2  # half of the time left is for the first fits of a needed model
 
 
@@ -48,9 +48,9 @@ def reserved_seconds(budget: float | None, *, prepared: float = 2.0, slowness: f
     budget : float or None
         Seconds of the whole run. None: no limit.
     prepared : float
-        Seconds of the processor that reading and checking the tables took: what is still to be done grows with them.
+        CPU seconds that reading and checking the tables took: the work at the end grows with them.
     slowness : float
-        Seconds that a second of this process's work takes on a machine that has other work, see ``slowness_of``.
+        Seconds that a second of this process's work takes on a machine with other work, see ``slowness_of``.
 
     Examples
     --------
@@ -70,11 +70,12 @@ def slowness_of(elapsed: float, worked: float, waited: float | None = None) -> f
     Parameters
     ----------
     elapsed : float
-        Seconds so far by the clock.
+        Wall-clock seconds so far.
     worked : float
-        Seconds of the processor in that time.
+        CPU seconds in that time.
     waited : float, optional
-        Seconds for which other work had the processor. Without it, the time may have been that of a disk or a download.
+        Seconds for which this process waited for a CPU that did other work. If it is unknown, waiting for a disk or a
+        download counts as well.
 
     Examples
     --------
@@ -147,14 +148,14 @@ def seconds_for(fits: int, n_parallel: int, *, longest: float) -> float:
 def seconds_if_shortened(left: float, *, others_wait: bool) -> float:
     """Return the seconds that a model may take if it has to be shortened: nearly all that are left.
 
-    Those that wait get little: what takes longer still would learn nothing in a half, and a linear model needs less.
+    Models that wait get little: a slower one would learn nothing even in half of the time, and a linear one needs less.
 
     Parameters
     ----------
     left : float
         Seconds left when the model is started.
     others_wait : bool
-        Whether other models wait for them.
+        Whether other models wait for their turn.
 
     Examples
     --------
@@ -255,7 +256,7 @@ class Shortage:
 
     @property
     def seconds(self) -> float:
-        """That all fits need; at least that, unless the longest one that finished explains the shortage."""
+        """Seconds that all fits need; a lower bound, unless the longest finished fit explains the shortage."""
         if self.longest:
             return max(self._expected, self.left)
         share = first_share(self.fits, self.n_parallel, needed=self.needed)

@@ -1,4 +1,4 @@
-"""Combine the models' predictions to the final ones: ensemble, thresholds, ``postprocess``."""
+"""Combine the models' predictions into the final ones: ensemble, thresholds, ``postprocess``."""
 
 from __future__ import annotations
 

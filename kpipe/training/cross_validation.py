@@ -37,8 +37,8 @@ __all__ = ["NO_SHORTENED", "Fits", "ShortenedFits", "count_fits", "cross_validat
 
 _LOG = logging.getLogger("kpipe")
 _QUICK = "quick-linear"  # the model that is trained first where little time is left, in this process
-_SOON = 2.0  # seconds of an idle machine in which workers may not even start
-_QUICK_CELLS = 3e7  # of the rows that a fold predicts
+_SOON = 2.0  # seconds on an idle machine in which workers may not even start
+_QUICK_CELLS = 3e7  # cells of the rows that a fold predicts, at most, for the quick model
 _TOO_SHORT = f"there was time for so few steps that {_QUICK} predicts better"
 _CONSTANT = "constant"  # the model whose predictions are submitted where the budget is too short for any other
 
@@ -199,7 +199,7 @@ class _Plan:
         return [name for name in self.models if name in STACKERS and name in asked]
 
     def is_last(self, name: str) -> bool:
-        """Whether no model waits for its share of the time: further configurations come after a model in full."""
+        """Whether no other model waits for a share of the time; further configurations get what this one leaves."""
         return all(other in self.problem.budgeted for other in self.base[self.base.index(name) + 1 :])
 
     def check_options(self, seed: int) -> None:
@@ -290,7 +290,7 @@ def _train_together(
 ) -> tuple[dict[str, dict[tuple[int, int], FitResult]], dict[str, KpipeError]]:
     """The results of the fits of all models, or of some, if nothing limits them; and the errors of those that failed.
 
-    The last models come first: they tend to take longest, and a short fit at the end lets no worker wait for long.
+    The last models come first: they tend to take longest, and with short fits at the end no worker waits for long.
     """
     if runner.deadline.is_limited or runner.pool.cluster is not None:
         return {}, {}
@@ -302,7 +302,7 @@ def _train_together(
 
 
 def _train_quick(plan: _Plan, runner: TaskRunner, seed: int) -> FitResults:
-    """The results of a model that takes a moment, in this process while workers start: of one fold, and of all rows.
+    """The results of a quick model, in this process while workers start: of one fold, and of all rows for a refit.
 
     Empty if the model fails, or if predicting would take long because the tables are large.
     """
@@ -397,7 +397,7 @@ def _train_additional_seeds(plan: _Plan, runner: TaskRunner, results: _Results, 
 
 
 def _seconds_of_boosting(plan: _Plan, runner: TaskRunner, results: _Results) -> float:
-    """Seconds by the clock that all folds of boosting take with one seed; infinite if it has not been trained."""
+    """Wall-clock seconds that all folds of boosting take with one seed; infinite if it has not been trained."""
     longest = max((result.seconds for result in results.get("boosting", {}).values()), default=math.inf)
     return seconds_for(plan.n_fits, runner.pool.n_parallel, longest=longest)
 
@@ -425,7 +425,7 @@ def _train_stackers(plan: _Plan, runner: TaskRunner, results: _Results, seed: in
     complete = {name: of_model for name, of_model in results.items() if _is_complete(plan, of_model)}
     layer = make_layer(plan.problem, plan.folds, complete, runner.data) if plan.stackers else None
     if layer is None:
-        if plan.stackers and not runner.deadline.is_limited:  # somebody named them
+        if plan.stackers and not runner.deadline.is_limited:  # without a budget, there are stackers only if named
             skipped.update(dict.fromkeys(plan.stackers, "it needs other models' predictions for every fold"))
         return found
     pool = open_pool(runner.pool.n_parallel, layer.data, deadline=runner.deadline, shares_gpu=runner.pool.shares_gpu)
@@ -434,7 +434,7 @@ def _train_stackers(plan: _Plan, runner: TaskRunner, results: _Results, seed: in
     for name in plan.stackers:
         tasks = layer.tasks(name, build_stacker(plan.models[name], plan.problem, context), context)
         try:
-            # A worker may have to start first, which takes longer than the fits of the pool.
+            # A worker may have to start first, which takes longer than the fits of a quick stacker.
             fitted = above.run_here(tasks) if name in QUICK_STACKERS else above.run(tasks, needed=False)
         except TrainingError as error:
             _LOG.warning("skipped %s: %s", name, error)

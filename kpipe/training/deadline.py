@@ -9,7 +9,7 @@ from kpipe.training.budget import reserved_seconds, slowness_of
 
 __all__ = ["Deadline", "RunClock"]
 
-# Shares of a budget for the checks of tables: always, and of short budgets up to so many seconds.
+# Shares of a budget for the checks of tables: the usual one, and a larger one up to a number of seconds.
 _CHECKED, _MOST_CHECKED, _LONGEST_CHECKS = 0.02, 0.08, 6.0
 
 
@@ -97,9 +97,9 @@ class RunClock:
         self._waited = seconds_waited()
 
     def seconds_to_check_tables(self) -> float | None:
-        """Return the seconds of the processor that checks of tables may take; None without a budget.
+        """Return the CPU seconds that checks of tables may take; None without a budget.
 
-        They come before training, which fills the time that is left: how long they take is known then.
+        These checks come before training, so that training can be planned with the time that they leave.
         """
         if self.budget is None:
             return None
@@ -108,7 +108,7 @@ class RunClock:
     def training_deadline(self) -> Deadline:
         """Return the deadline of training, after which there is time for the ensemble, checks and writing.
 
-        The slower the machine has been so far, because of other work on it, the more time is kept.
+        The slower the machine has been so far, because of other work on it, the more time is reserved.
         """
         worked, slowness = time.process_time() - self._worked, self.slowness()
         reserved = reserved_seconds(self.budget, prepared=worked, slowness=slowness)

@@ -91,7 +91,7 @@ class _Way:
 
     def weights(self, oof: np.ndarray, y: np.ndarray, losses: RowLosses) -> np.ndarray:
         """(models,) weights; 0 for models that do not take part."""
-        if self.models.all():  # a copy with another layout in memory gives other last digits
+        if self.models.all():  # a copy with another memory layout would change the last digits
             return self.fit(oof, y, losses)
         weights = np.zeros(len(oof))
         weights[self.models] = self.fit(oof[self.models], y, losses)
@@ -349,11 +349,11 @@ def smooth_losses(metric: Metric) -> RowLosses:
         return _losses_over_targets(metric)
     if metric.task == "classification":
         log_losses = METRICS["log_loss"].losses
-        assert log_losses is not None  # a test says so
+        assert log_losses is not None  # ensured by a test
         # Values on an ordinal scale are one column.
         return lambda y, predicted: (predicted[:, 0] - y) ** 2 if predicted.shape[1] == 1 else log_losses(y, predicted)
     of_values = metric.losses or METRICS["mae" if metric.loss == "absolute" else "rmse"].losses
-    assert of_values is not None  # a test says so, too
+    assert of_values is not None  # ensured by a test
     return lambda y, predicted: of_values(y, predicted[:, 0])
 
 

@@ -28,7 +28,7 @@ __all__ = ["build_estimator", "choose_models", "make_context", "shortest_share",
 # long they train without one.
 _ELASTIC = ("convnet", "neural", "photo-net", "tabular-net")
 _LENGTH = ("epochs", "min_steps")
-_SHORTEST_SEED = {"photo-net": 0.5}  # share of a training that is still worth an additional seed, see the function
+_SHORTEST_SEED = {"photo-net": 0.5}  # model → what ``shortest_share`` returns
 _OF_DEVICES = ("device", "device_type", "task_type")  # parameters of estimators
 # Integers are counts if they have more than the first number of distinct values, and are at most the second.
 _COUNTS = (20, 10_000)
@@ -44,9 +44,9 @@ def choose_models(problem: Problem, names: Sequence[str] = (), *, budget: float 
         A name is looked up among the competition's own models first, then in the catalogue. By default the
         competition's default models.
     budget : float, optional
-        Seconds of the run: with a budget, the models that the competition keeps for one come after the default ones,
-        or all in the order of ``problem.models`` if these are inferred, and last those of the stacking layer. A network
-        is left out if one of them is the same with a longer training.
+        Seconds of the run. With a budget, the default models are followed by those that the competition reserves for
+        budgets, or all are in the order of ``problem.models`` if models are inferred; the stacking layer comes last.
+        A default network is omitted if a reserved model is the same network with a longer training.
 
     Returns
     -------
@@ -73,8 +73,8 @@ def choose_models(problem: Problem, names: Sequence[str] = (), *, budget: float 
 def _is_short(name: str, further: Sequence[str], models: Mapping[str, Factory]) -> bool:
     """Whether further models hold the same network with a longer training.
 
-    That one trains for as long as there is time: a single training of all of it learns more than two that share it
-    (docs/decisions/0017-pictures.md).
+    The longer one trains for as long as there is time, and one training that uses all of the time learns more than two
+    that share it (docs/decisions/0017-pictures.md).
     """
     short = models.get(name)
     longer = (models.get(other) for other in further)
@@ -100,8 +100,8 @@ def shortest_share(factory: Factory) -> float:
     Returns
     -------
     float
-        1 but for networks of pictures, which plan their steps by the time that they have: the mean of two is better
-        than one, also where the second one learned for half as long.
+        1, except for networks that fit the number of their steps to the time left: the mean of two is better than one,
+        even if the second was trained for half as long.
     """
     return _SHORTEST_SEED.get(factory.name, 1.0) if isinstance(factory, Model) else 1.0
 
@@ -190,7 +190,7 @@ def uses_gpu(estimator: BaseEstimator, device: str) -> bool:
         return False
     try:
         parameters = estimator.get_params()
-    except Exception:  # whatever a class of the user's raises
+    except Exception:  # the user's class may raise anything
         return True
     named = [value for name, value in parameters.items() if name.rpartition("__")[2] in _OF_DEVICES]
     return any(str(value).lower() not in ("cpu", "none") for value in named)

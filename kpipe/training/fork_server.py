@@ -1,7 +1,7 @@
 """Workers that are forked from a process which has imported the libraries, instead of importing them themselves.
 
-Each worker process of joblib imports scikit-learn, LightGBM and torch: 2.6 s of the processor where the fits of a small
-table take less than that altogether. Python's fork server imports them once, while the command itself imports and reads
+Each worker process of joblib imports scikit-learn, LightGBM and torch: 2.6 s of CPU time, more than all fits of a small
+table take. Python's fork server imports them once, while the command itself imports and reads
 the files, and its children share its memory. The fork server runs no model and no thread, so that forking it is safe,
 which it is not for the process of the command, let alone for a notebook.
 
@@ -37,15 +37,15 @@ def start_fork_server(libraries: Sequence[str], *, threads: int) -> None:
     Parameters
     ----------
     libraries : sequence of str
-        Modules that fits will import. Those that are not installed are passed over.
+        Modules that fits will import. Those that are not installed are ignored.
     threads : int
-        CPU threads of a worker, where the environment does not say it: as joblib sets them for its own processes.
+        CPU threads of a worker, unless the environment sets them; joblib does the same for the processes it starts.
     """
     if not sys.platform.startswith("linux") or _STARTED:
         return
-    multiprocessing.resource_tracker.ensure_running()  # it would unblock SIGINT
+    multiprocessing.resource_tracker.ensure_running()  # first, because it unblocks SIGINT when it starts
     multiprocessing.forkserver.set_forkserver_preload([_IMPORTS, *libraries])
-    # Ctrl-C reaches every process of the command, and only the command itself is to answer it.
+    # Ctrl-C reaches every process of the command, but only the command itself should respond.
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         with _environment({name: str(threads) for name in _THREADS if name not in os.environ}):
@@ -62,7 +62,7 @@ def fork_workers_from_server(start: Callable[[], None]) -> Callable[[], None]:
     Parameters
     ----------
     start : callable
-        What each worker is to call first.
+        What each worker calls first.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def fork_workers_from_server(start: Callable[[], None]) -> Callable[[], None]:
 
 @dataclass(frozen=True)
 class _Forked:
-    """The start of a forked worker. Sent to one, it tells it of joblib's resource tracker.
+    """What a forked worker calls first; unpickling it there connects the worker to joblib's resource tracker.
 
     The tracker deletes the file of an array when no process uses it any longer. Workers that joblib starts itself
     know it; a forked one would start another tracker, which knows none of the files and prints a traceback for each.
@@ -93,10 +93,10 @@ class _Forked:
         self.start()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _received, (self.start, reduction.DupFd(self.tracker))
+        return _connect_to_tracker, (self.start, reduction.DupFd(self.tracker))
 
 
-def _received(start: Callable[[], None], tracker: Any) -> Callable[[], None]:
+def _connect_to_tracker(start: Callable[[], None], tracker: Any) -> Callable[[], None]:
     from joblib.externals.loky.backend import resource_tracker
 
     resource_tracker._resource_tracker._fd = tracker.detach()

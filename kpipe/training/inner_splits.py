@@ -70,7 +70,7 @@ class InnerSplits:
             splitter: Any = copy.copy(self.splitter)
             splitter.n_splits = count
             yield splitter
-        # Shorter than those of test, but every fold can choose, as the fit on all rows can.
+        # These periods are shorter than that of test, but every fold can choose features, as the fit on all rows can.
         if isinstance(self.splitter, ByTime) and self.splitter.horizon is not None:
             yield ByTime(self.splitter.column, _FEWEST)
 
@@ -90,7 +90,7 @@ class InnerSplits:
 
 
 def with_inner_splits(features: Any, problem: Problem) -> Any:
-    """Return the competition's features, which are chosen on inner splits that mirror the folds.
+    """Return the competition's features, set to be chosen on inner splits that mirror the folds.
 
     Parameters
     ----------
@@ -101,8 +101,8 @@ def with_inner_splits(features: Any, problem: Problem) -> Any:
     Returns
     -------
     transformer
-        The same one; the parameter ``splits`` of ``AutomaticFeatures`` is set, unless the folds are by row. With a
-        splitter of an author's own, no families are tried: how it parts the rows is not known.
+        The same one; the parameter ``splits`` of ``AutomaticFeatures`` is set, unless the folds are by row. With an
+        author's own splitter, no families are tried: kpipe does not know by what it splits the rows.
     """
     for part in _parts(features):
         if isinstance(part, AutomaticFeatures) and not isinstance(problem.splitter, _BY_ROW):

@@ -121,8 +121,8 @@ def run_fits(
 ) -> Generator[tuple[FitTask, FitResult | KpipeError]]:
     """Yield each task with its result, or the error of its model, as soon as the fit has ended, until the deadline.
 
-    Fits that use the GPU come first. Fits that run at the deadline are stopped. When a worker process is lost, the fits
-    of a model that remain are run again, one at a time: with the memory of all.
+    Fits that use the GPU come first. Fits that run at the deadline are stopped. When a worker process is lost, the
+    model's remaining fits are run again, one at a time, so that each can use all of the memory.
 
     Parameters
     ----------
@@ -211,7 +211,7 @@ def _attempt(number: int, task: FitTask, data: TrainingData | None) -> _Outcome:
 def _outcomes(
     tasks: Mapping[int, FitTask], data: TrainingData, pool: WorkerPool, deadline: Deadline, *, isolated: bool
 ) -> Generator[_Outcome]:
-    """Yield outcomes as they arrive. ``isolated``: in another process, even with one fit at a time; it can be stopped.
+    """Yield outcomes as they arrive. ``isolated``: even a single fit runs in another process, which can be stopped.
 
     ``tasks`` may shrink meanwhile.
     """

@@ -1,10 +1,10 @@
 """The stacking layer: models ("stackers") whose features are the predictions of a run's other models.
 
 A stacker is cross-validated on the folds of the run. The stacker of a fold is fitted on the out-of-fold predictions of
-the other folds' rows, and predicts from what the fold's own models say, of the validation rows as of test: it has seen
-no target of a row that it is scored on (Wolpert 1992). One trace of them is left: the out-of-fold predictions that it
-is fitted on were made by models that had trained on the fold. Stackers are therefore small, and an ensemble takes them
-only where they improve it on other rows (``kpipe.training.ensemble``).
+the other folds' rows, and predicts validation rows and test rows from the predictions of the fold's own models: it has
+seen no target of a row that it is scored on (Wolpert 1992). One trace of these targets is left: the out-of-fold
+predictions that it is fitted on were made by models that had trained on the fold. Stackers are therefore small, and an
+ensemble takes them only where they improve it on other rows (``kpipe.training.ensemble``).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from kpipe.training.worker import FitResult, FitTask, TrainingData
 
 __all__ = ["QUICK_STACKERS", "STACKERS", "StackingLayer", "build_stacker", "make_layer"]
 
-_SMALLEST = 1e-6  # a probability below which its logarithm says nothing more
-_FEWEST = 100  # rows that a layer is worth its noise for
+_SMALLEST = 1e-6  # lower probabilities are clipped before the logarithm is taken
+_FEWEST = 100  # rows: with fewer, a layer adds more noise than it removes error
 _MOST_NUMBERS = 50_000_000  # in the layer's table: 400 MB, of which workers have copies
 _PROBED = 32  # test rows whose predictions are checked for batch dependence
 
 
 def stack_linear(context: Context) -> BaseEstimator:
-    """Return a pool with one weight for each model."""
+    """Return a linear or log-linear opinion pool with one weight for each model."""
     return LogLinearPool(context.n_classes) if context.task == "classification" else LinearPool()
 
 
@@ -92,7 +92,7 @@ class StackingLayer:
         ]
 
     def split(self, result: FitResult) -> FitResult:
-        """Return the result of one of these fits in the form of any other: test apart from the validation rows.
+        """Return the result of one of these fits with the predictions for test apart from those for validation rows.
 
         Parameters
         ----------

@@ -22,8 +22,8 @@ from kpipe.training.worker import FitResult, FitTask, TrainingData, fit_predict
 __all__ = ["FitFinished", "FitResults", "TaskRunner"]
 
 _LOG = logging.getLogger("kpipe")
-# Seconds below which the first fits of a model are not started: on a busy one workers take longer to
-# start, and to be stopped while they do (8 s beyond a deadline at a load of 20 on 2 cores).
+# Seconds below which the first fits of a model are not started: on a busy machine, workers take longer to start, and to
+# be stopped while they start (8 s beyond a deadline at a load of 20 on 2 cores).
 _SHORTEST = 1.0
 
 FitResults = Mapping[tuple[int, int], FitResult]  # (seed, fold) → result
@@ -38,7 +38,7 @@ class FitFinished:
     model : str
     fold, seed : int
     seconds : float
-        That the fit took.
+        Duration of the fit.
     done : int
         Fits that have finished.
     total : int or None
@@ -67,7 +67,7 @@ class TaskRunner:
     checkpoints : Checkpoints
         Finished fits of this run are looked up and kept here.
     store : FitStore
-        And here, together with those of all other runs.
+        Finished fits of all runs are looked up and kept here.
     on_fit_done : callable
         Called with a FitFinished for each fit.
     total : int or None
@@ -121,7 +121,7 @@ class TaskRunner:
         if needed or not self.deadline.has_passed():
             parts = budget.first_share(len(tasks), n_parallel, needed=needed, elastic=elastic)
             share = self.deadline.share(1 if needed and last else parts)
-            # A model that needs more than its share gives way to those that wait; an only one keeps what it learns.
+            # A model that needs more than its share gives way to those that wait; if none does, it keeps what it learned.
             stop = share.end if needed and last else None
             limited_tasks = self._with_limits(tasks, shortened_end, may_be_alone=needed, stop=stop)
             shortest = 0.0 if again else _SHORTEST
@@ -167,7 +167,7 @@ class TaskRunner:
             _LOG.warning("one model after another, since not all can be trained together: %s", error)
 
     def run_here(self, tasks: Sequence[FitTask], *, needed: int = 0) -> dict[tuple[int, int], FitResult]:
-        """Run tasks that take a moment in this process, one after another, while the longest so far fits in.
+        """Run quick tasks in this process, one after another, while there is time for one as long as the longest.
 
         Parameters
         ----------
@@ -208,7 +208,7 @@ class TaskRunner:
     def peak_memory_mib(self) -> float:
         """Return the peak memory in MiB: of this process before training, or of it and its workers while training.
 
-        Of the workers, as many count as run at a time, the largest ones: others replace workers that have ended.
+        Of the workers, the largest count, as many as run at a time: the others were replaced or are replacements.
         """
         workers = sorted(memory for process, memory in self._worker_memory.items() if process != os.getpid())
         return max(peak_memory_mib(), current_memory_mib() + sum(workers[-self.pool.n_parallel :]))
@@ -223,7 +223,7 @@ class TaskRunner:
     def _with_limits(
         self, tasks: Sequence[FitTask], shortened_end: float, *, stop: float | None, may_be_alone: bool = False
     ) -> list[FitTask]:
-        """The tasks with what each must know to leave time for those that follow it."""
+        """The tasks with their time limits, so that each leaves time for the fits that follow it."""
         if self.deadline.end is None or self.pool.cluster is not None:  # other machines have other clocks
             return [*tasks]
         parallel = self.pool.of(tasks).n_parallel
@@ -249,7 +249,7 @@ class TaskRunner:
             first=n_first,
             finished=len(results),
             needed=needed,
-            seconds=0.0 if elastic else seconds,  # its fits take no more than there is
+            seconds=0.0 if elastic else seconds,  # elastic fits take no more than the time left
             left=self.deadline.seconds_left(),
         )
 
@@ -271,7 +271,7 @@ class TaskRunner:
         failed: list[KpipeError] = []
         for task, result in self._results(tasks, deadline, shortest):
             if isinstance(result, TooFewStepsError):
-                _LOG.info("%s left out: %s", task.key, result)
+                _LOG.info("skipped %s: %s", task.key, result)
             elif isinstance(result, KpipeError):
                 failed.append(result)
             else:
@@ -297,7 +297,7 @@ class TaskRunner:
                 yield task, kept
         if not deadline.has_time_for(shortest):
             return
-        # Closed where a result cannot be kept: fits that are running must not keep the run from ending.
+        # Closed if a result cannot be saved: fits that are running must not keep the run from ending.
         with contextlib.closing(run_fits(waiting, self.data, pool=self.pool, deadline=deadline)) as finished:
             for task, result in finished:
                 if isinstance(result, FitResult):
@@ -306,7 +306,7 @@ class TaskRunner:
 
     def _keep(self, task: FitTask, result: FitResult) -> None:
         save_result(self.checkpoints, task, result)
-        if not result.steps:  # what a time limit has cut short is no result for later runs
+        if not result.steps:  # later runs must not reuse a fit that a time limit has shortened
             self.store.save(task, self.data, result)
 
     def _report(self, task: FitTask, result: FitResult) -> None:

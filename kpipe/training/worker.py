@@ -35,7 +35,7 @@ from kpipe.training.processes import in_worker, stdout_to_stderr
 __all__ = ["FitResult", "FitTask", "TrainingData", "fit", "fit_predict", "predict", "predict_quietly"]
 
 _SEARCHED = 5_000  # rows in which missing values are looked for
-_CLEAR = 0.01  # standard deviations by which a prediction changes, from which no other batch is tried
+_CLEAR = 0.01  # standard deviations: after a larger change of a prediction, no further batch is tried
 _REPEATED_ROWS = 32  # test rows that are predicted a second time, in another order, and one of them alone
 
 # A process runs one fit at a time: seeds, warnings, stdout and thread limits belong to the process.
@@ -83,9 +83,9 @@ class FitTask:
     rounds : int
         How often fits of the model are still started until then, this fit included.
     shortened_end : float
-        The same, if the fits have to be shortened.
+        As ``end``, if the fits have to be shortened.
     stop : float
-        When the fit is stopped, and its work lost, by ``time.monotonic``.
+        When the fit is stopped and its work is lost, by ``time.monotonic``.
     may_be_alone : bool
         Whether the fits that follow may be left out.
     is_optional : bool
@@ -186,8 +186,8 @@ def fit_predict(task: FitTask, data: TrainingData) -> FitResult:
         If the model fails, or its predictions are not finite numbers of the right shape.
     """
     limit = _time_limit(task, data)
-    alone = _alone(f"Model {task.model!r} failed on {task.place}", task.threads)
-    with alone, limit_time(limit), choices_in(task.choices):
+    isolated = _isolated(f"Model {task.model!r} failed on {task.place}", task.threads)
+    with isolated, limit_time(limit), choices_in(task.choices):
         start = time.perf_counter()
         estimator = _fitted(task, data)
         valid = _predict_valid(estimator, task, data)
@@ -225,7 +225,7 @@ def fit(task: FitTask, data: TrainingData) -> Any:
     TrainingError
         If the model fails.
     """
-    with _alone(f"Model {task.model!r} failed", task.threads), limit_time(_time_limit(task, data)):
+    with _isolated(f"Model {task.model!r} failed", task.threads), limit_time(_time_limit(task, data)):
         return _fitted(task, data)
 
 
@@ -245,12 +245,12 @@ def predict_quietly(estimator: Any, X: pd.DataFrame, outputs: int, *, threads: i
     TrainingError
         If the model fails.
     """
-    with _alone("A model cannot predict", threads):
+    with _isolated("A model cannot predict", threads):
         return predict(estimator, X, outputs)
 
 
 @contextlib.contextmanager
-def _alone(what: str, threads: int) -> Iterator[None]:
+def _isolated(what: str, threads: int) -> Iterator[None]:
     """Run a model: its stdout and warnings go elsewhere, its threads are limited, its exception is a TrainingError."""
     try:
         # Warnings of libraries are for the author of the model; here they would disrupt the progress display.
@@ -268,7 +268,7 @@ def _fitted(task: FitTask, data: TrainingData) -> Any:
 
 
 def _time_limit(task: FitTask, data: TrainingData) -> TimeLimit | None:
-    """The limit of a fit that starts now: where a process had to start first, that time is not the fit's."""
+    """The time limit of a fit that starts now; the time that its process took to start does not count."""
     rows = len(task.valid) + len(data.X_test) + 2 * _REPEATED_ROWS
     if task.end is None:
         return TimeLimit(math.inf, rows=rows, repeated=task.steps) if task.steps else None
@@ -348,7 +348,7 @@ def _batch_dependence(estimator: Any, data: TrainingData, test: np.ndarray) -> f
     if count < 2 or not spread > 0:
         return 0.0
     largest = 0.0
-    # Some of the rows, and a few that lack a category: counts of the batch, and columns made of its categories.
+    # Small batches lack some categories, which reveals features made from the categories of a batch, or their counts.
     for some in (rows, rows[:1], rows[: len(rows) // 3 + 1], rows[1:3]):
         if largest > _CLEAR:
             break
@@ -362,10 +362,10 @@ def _batch_dependence(estimator: Any, data: TrainingData, test: np.ndarray) -> f
 
 
 def _repeated_rows(X: pd.DataFrame) -> np.ndarray:
-    """Rows spread evenly, half of them with missing values if there are such: those are filled, perhaps by others."""
+    """Rows spread evenly, half of them with missing values if possible: a model may fill these from other rows."""
     count = min(_REPEATED_ROWS, len(X))
-    gaps = np.flatnonzero(X.iloc[:_SEARCHED].isna().to_numpy().any(axis=1))
-    among = [np.arange(len(X)), gaps] if len(gaps) > 0 else [np.arange(len(X))]
+    incomplete = np.flatnonzero(X.iloc[:_SEARCHED].isna().to_numpy().any(axis=1))
+    among = [np.arange(len(X)), incomplete] if len(incomplete) > 0 else [np.arange(len(X))]
     picked = [
         rows[np.linspace(0, len(rows) - 1, min(count // len(among) + 1, len(rows))).astype(int)] for rows in among
     ]

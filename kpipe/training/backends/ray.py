@@ -87,7 +87,7 @@ def connect_to_ray(address: str) -> Iterator[None]:
     UsageError
         If no cluster answers there.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report each run to its makers
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray sends usage statistics by default
     import ray
     from ray.util.joblib import register_ray
 
