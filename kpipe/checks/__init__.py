@@ -91,8 +91,8 @@ class EarlyChecks:
         problem : Problem
         folds : Folds
         seconds : float, optional
-            All that the checks may take. By default, small tables alone are checked, if the time that checks always
-            have suffices.
+            CPU seconds that the checks may take. By default, only small tables are checked, if the time that checks
+            always have suffices.
         """
         small = len(problem.y) * len(problem.columns) <= _SMALL
         if (seconds is None and not small) or self.load() is not None:
@@ -142,9 +142,9 @@ def run_checks(
 ) -> tuple[Check, ...]:
     """Results of all checks that fit no further model, in a fixed order.
 
-    They take a tenth of the run's time, or 3 s, of the processor's time, so that other work on the machine does not
-    decide which are skipped: the optional ones are skipped once that is nearly used up, those of tables once it is used
-    up. Of a wide table they look at a sample of the columns.
+    They may take a tenth of the run's time, at least 3 s, measured as CPU time, so that other work on the machine does
+    not decide which are skipped: optional ones are skipped once 60 % of it is used, those of tables once all of it is.
+    Of a wide table, a sample of the columns is checked.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
 from threadpoolctl import threadpool_limits
 
-from kpipe.checks.folds import goes_on
+from kpipe.checks.folds import times_continue
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.statistics import list_names
 from kpipe.core.values import Folds
@@ -53,8 +53,8 @@ def adversarial_validation(problem: Problem, folds: Folds) -> Iterator[Finding]:
     """
     train, test = problem.tables.train, problem.tables.test
     used, by = list(problem.columns), problem.groups
-    # Dates go on: that test has others is no news, and whether folds respect it is said by other checks. So are groups.
-    columns = [column for column in used if column != by and not goes_on(train[column], test[column])]
+    # Dates that continue in test, and groups, are expected to differ; other checks say whether folds respect that.
+    columns = [column for column in used if column != by and not times_continue(train[column], test[column])]
     if not columns or is_pixel_table(train[columns]):
         return
     groups = [] if by is None or by not in test.columns else [train[by], test[by]]

@@ -35,7 +35,7 @@ _NAMES_OF_STEPS = re.compile(
 )
 _IDENTIFYING, _KNOWN = 8, 0.2  # columns that identify a row, and share of test rows that must be rows of train
 _PAIRS, _CORRELATED = 30, 0.3  # neighbouring columns that are compared, and mean correlation of a likely time window
-_MIN_VALUES = 10  # of a column that can be recognised by its values: any two columns of yes and no may be alike
+_MIN_VALUES = 10  # of a column that can be recognised by its values: any two binary columns may be alike
 # The Kolmogorov-Smirnov statistic that chance exceeds once in ten million times, for samples of n and m rows, over
 # sqrt((n + m) / (n m)).
 _CRITICAL = 2.9
@@ -123,7 +123,7 @@ def _same_rows(train: pd.DataFrame, test: pd.DataFrame) -> bool:
             numbers = to_numeric(column)
             cells = column.astype(str).to_numpy(dtype=object) if numbers is None else numbers
             sums[:] = sums * np.uint64(31) + pd.util.hash_array(cells)
-    distinct = len(np.unique(ours)) >= _MATCHED * len(ours)  # rows of a few yes and no are equal by chance
+    distinct = len(np.unique(ours)) >= _MATCHED * len(ours)  # rows of a few binary columns are equal by chance
     return bool(distinct and np.isin(theirs, ours).mean() >= _KNOWN)
 
 

@@ -24,11 +24,9 @@ __all__ = [
 _NUMBERS, _SCREENED = 50, 300  # columns that are paired; rows of the screening
 _MIN_SKILL = 0.95  # 2 AUC - 1, or the rank correlation, from which a pair of columns is examined
 _MAX_LEVELS, _CATEGORIES, _MAX_CELLS = 12, 24, 120  # of columns of categories that are joined, and of their product
-_SCREENED_CELLS, _MIN_CELL_SKILL = (
-    1_000,
-    0.9,
-)  # rows, and share of errors removed, by which joint categories are screened
-_MISSING = (0.01, 0.99)  # share of missing values of a column whose gaps may tell
+# Rows, and share of errors removed, by which joint categories are screened.
+_SCREENED_CELLS, _MIN_CELL_SKILL = 1_000, 0.9
+_MISSING = (0.01, 0.99)  # shares of missing values between which the missingness of a column is examined
 _MODULI = (3, 4, 6, 7, 8, 9, 11, 12, 13, 16, 24, 60)  # those of a decimal's last digits are among the parts of numbers
 _BITS = 20  # binary digits of a whole number that are examined
 _FLAGS, _MOST_FLAGS = 3, 12  # levels, and number, of columns of which four and five are joined

@@ -236,7 +236,7 @@ def _hashes(tables: Tables, columns: Sequence[str], folds: Folds) -> Iterator[_H
     """Hashes of each row by all columns, then by random halves of them.
 
     The columns of some validation rows are shuffled against each other: their duplicates are by chance, like those of a
-    few columns of yes and no. Images are hashed as a whole.
+    few binary columns. Images are hashed as a whole.
     """
     frames = [frame[list(columns)] for frame in (tables.train, tables.test)]
     if is_pixel_table(frames[0]):  # half of an image does not identify it

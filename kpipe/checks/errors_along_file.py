@@ -40,7 +40,7 @@ def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
     rows = np.flatnonzero(~(np.isnan(oof).any(axis=1) | np.isnan(baseline).any(axis=1)))
     if len(rows) < _MIN_ROWS or oof.shape[1] != baseline.shape[1]:
         return
-    ours, theirs = (_losses(y[rows], predictions[rows]) for predictions in (oof, _graded(y, baseline)))
+    ours, theirs = (_losses(y[rows], predictions[rows]) for predictions in (oof, _without_features(y, baseline)))
     gain = theirs - ours
     n = len(gain)
     bridge = np.concatenate([[0.0], np.cumsum(gain - gain.mean())]) / max(float(gain.std()) * np.sqrt(n), 1e-300)
@@ -75,8 +75,8 @@ def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
         )
 
 
-def _graded(y: np.ndarray, baseline: np.ndarray) -> np.ndarray:
-    """What no feature is needed for: the median, or the shares of the classes; losses of one label vary too much."""
+def _without_features(y: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """Predictions without features: the median, or the shares of classes, since losses of one label vary too much."""
     if baseline.shape[1] == 1:
         return np.full_like(baseline, np.median(y))
     return np.tile(np.bincount(y.astype(int), minlength=baseline.shape[1]) / len(y), (len(y), 1))

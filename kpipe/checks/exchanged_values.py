@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from kpipe.checks.folds import goes_on
+from kpipe.checks.folds import times_continue
 from kpipe.checks.statistics import two_proportion_z
 
 __all__ = ["days_out_of_order", "exchanged_columns", "exchanged_days", "other_form_of_date"]
@@ -18,7 +18,7 @@ _MIN_SHARE = 0.003  # of test's dates that have another form
 # Shares of train's rows in which a column exceeds another, at least, and is exceeded, at most; that share in test.
 _ORDERED, _EVER, _VIOLATED = 0.9, 0.001, 0.01
 _USUAL_BACK = 0.8  # share of such rows whose values, difference and ratio are usual once the two are exchanged back
-_PAIRS, _TOLD = 40, 5_000  # columns, and rows, that are compared in pairs
+_PAIRED_COLUMNS, _PAIRED_ROWS = 40, 5_000  # of which all pairs of columns are compared
 _SIGNIFICANT = 5.0  # standard errors
 _EARLY, _MIN_EARLY = 12, 0.25  # days that can be months, and the share of later days that a column of dates has
 _NUMBERS = re.compile(r"^\s*(\d{1,2})[/.-](\d{1,2})[/.-]\d{2,4}\b")
@@ -38,8 +38,10 @@ def exchanged_columns(train: pd.DataFrame, test: pd.DataFrame) -> Iterator[str]:
         Only where both are usual once they are exchanged back.
     """
     names = [c for c in train if pd.api.types.is_float_dtype(train[c]) and pd.api.types.is_numeric_dtype(test[c])]
-    names = [c for c in names if not goes_on(train[c], test[c])][:_PAIRS]
-    ours, theirs = (frame[names].iloc[:_TOLD].to_numpy(dtype=np.float64, na_value=np.nan) for frame in (train, test))
+    names = [c for c in names if not times_continue(train[c], test[c])][:_PAIRED_COLUMNS]
+    ours, theirs = (
+        frame[names].iloc[:_PAIRED_ROWS].to_numpy(dtype=np.float64, na_value=np.nan) for frame in (train, test)
+    )
     for number in range(len(names)):
         for other in range(number + 1, len(names)):
             for one, two in ((number, other), (other, number)):
@@ -77,7 +79,7 @@ def _usual_when_exchanged_back(train: np.ndarray, odd: np.ndarray) -> bool:
 
 
 def other_form_of_date(train: pd.Series, test: pd.Series) -> str | None:
-    """A sentence about cells of test in which only day and month can be, where train has month and day, or the reverse.
+    """A sentence about dates of test that can only be day, then month, while train writes month, then day; or reversed.
 
     Parameters
     ----------
@@ -147,7 +149,7 @@ def days_out_of_order(column: str, train: pd.Series, test: pd.Series | None) -> 
 
 
 def exchanged_days(column: str, train: pd.Series, test: pd.Series | None) -> Iterator[str]:
-    """A sentence about days from 1 to 12 that are more frequent in test: exchanged with months, no later day is left.
+    """A sentence about days from 1 to 12 that are more frequent in test, as when day and month are swapped.
 
     Parameters
     ----------

@@ -22,9 +22,9 @@ _RANDOM = (
     "Not checked: {} gives different predictions each time it is fitted, so the cause of a change cannot be "
     "determined. Make fits reproducible first (see the check reproducible fits)."
 )
-_COLUMNS = 200  # the first ones, of which the one that tells least is taken
+_COLUMNS = 200  # the first ones, among which the one that is least correlated with the target is taken
 _FEW_SOURCES = 5  # rows whose columns all validation rows are given: no mean, mode or maximum stays what it was
-# Share of equal rows that may be told apart; rows, and the rank correlation with the own target, of a look-up.
+# Share of equal rows whose predictions may differ; rows, and the rank correlation with the own target, of a look-up.
 _FEW, _MIN_HELD, _LOOKED_UP = 0.02, 100, 0.5
 
 
@@ -75,8 +75,8 @@ def validation_leakage(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
 def _leak_of_most_rows(trainer: Trainer, rng: np.random.Generator) -> str | None:
     """What is wrong if models of the validation rows alone depend on the targets of all others; None if they do not.
 
-    A choice of columns by all targets seldom changes with a fifth of them. So those of most rows are sorted by the
-    column that tells least of them, which any choice then takes.
+    A selection of columns by the targets of all rows seldom changes with a fifth of them. So the targets of most rows
+    are sorted by the column that is least correlated with them, which any such selection then takes.
     """
     few, held = trainer.folds.valid[0], trainer.folds.train[0]
     fold = Folds(train=(few,), valid=(held,))
@@ -107,8 +107,8 @@ def _by_weakest_column(problem: Problem, held: np.ndarray) -> np.ndarray:
     varies = [place for place in range(codes.shape[1]) if np.ptp(codes[:, place])]
     if not varies or not np.ptp(y):
         return held
-    told = [abs(np.corrcoef(scaled_ranks(codes[:, place]), scaled_ranks(y))[0, 1]) for place in varies]
-    weakest = codes[:, varies[int(np.argmin(told))]]
+    correlations = [abs(np.corrcoef(scaled_ranks(codes[:, place]), scaled_ranks(y))[0, 1]) for place in varies]
+    weakest = codes[:, varies[int(np.argmin(correlations))]]
     return np.asarray(held[np.argsort(weakest, kind="stable")])
 
 
@@ -130,7 +130,7 @@ def _reversed(y: np.ndarray, held: np.ndarray, rng: np.random.Generator) -> np.n
 def _looked_up(
     before: Problem, problem: Problem, held: np.ndarray, sources: np.ndarray, predictions: np.ndarray
 ) -> str | None:
-    """What is wrong if rows that were given the columns of a few rows are still told apart; None if they are not."""
+    """What is wrong if rows that were given the columns of a few rows still get predictions of their own; else None."""
     X = problem.X.iloc[held]
     same = len(X.drop_duplicates()) <= len(np.unique(sources))
     mean = pd.DataFrame(predictions).groupby(sources).transform("mean").to_numpy()

@@ -17,11 +17,11 @@ from kpipe.problem.problem import Problem
 
 __all__ = [
     "TABLE_CHECKS",
-    "continues",
     "disjoint_rows",
-    "goes_on",
     "groups_together",
+    "numbers_continue",
     "time_values",
+    "times_continue",
     "validation_after_training",
 ]
 
@@ -170,8 +170,8 @@ def _are_calendar_numbers(column: pd.Series) -> bool:
     return sizes == 1 and form is not None and bool(pd.to_datetime(texts, format=form, errors="coerce").notna().all())
 
 
-def goes_on(train: pd.Series, test: pd.Series) -> bool:
-    """Whether a column holds times that continue in test: most of its times are after those of train.
+def times_continue(train: pd.Series, test: pd.Series) -> bool:
+    """Whether a column holds times that continue in test: most of its times are after those of train, or before them.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def goes_on(train: pd.Series, test: pd.Series) -> bool:
     -------
     bool
     """
-    if continues(train, test):
+    if numbers_continue(train, test):
         return True
     ours, theirs = time_values(train), time_values(test)
     if ours is None or theirs is None or ours.isna().all() or theirs.isna().all():
@@ -192,7 +192,7 @@ def goes_on(train: pd.Series, test: pd.Series) -> bool:
     return bool(theirs.median() > ours.quantile(0.95) or theirs.median() < ours.quantile(0.05))
 
 
-def continues(train: pd.Series, test: pd.Series) -> bool:
+def numbers_continue(train: pd.Series, test: pd.Series) -> bool:
     """Whether numbers in test continue where train ends: a counter, or a time under another name.
 
     Parameters
@@ -206,9 +206,9 @@ def continues(train: pd.Series, test: pd.Series) -> bool:
 
     Examples
     --------
-    >>> continues(pd.Series(range(100)), pd.Series(range(100, 120)))
+    >>> numbers_continue(pd.Series(range(100)), pd.Series(range(100, 120)))
     True
-    >>> continues(pd.Series(range(100)), pd.Series(range(5000, 5100)))
+    >>> numbers_continue(pd.Series(range(100)), pd.Series(range(5000, 5100)))
     False
     """
     numeric = all(pd.api.types.is_numeric_dtype(part) and part.dtype.kind in "iuf" for part in (train, test))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from kpipe.checks.folds import goes_on, time_values
+from kpipe.checks.folds import time_values, times_continue
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.statistics import hash_values, two_proportion_z
 from kpipe.checks.units_of_columns import find_factor
@@ -159,11 +159,11 @@ def _parts(problem: Problem) -> Iterator[_Column]:
 
 
 def _numbers(problem: Problem) -> dict[Hashable, bool]:
-    """Columns of numbers that may name groups, and whether test's lie among train's: elsewhere, a measure has moved."""
+    """Columns of numbers that may name groups, and whether test's lie among train's; else a quantity has drifted."""
     train, test = problem.tables.train, problem.tables.test
     columns = [c for c in train if c not in (problem.id, *problem.targets, problem.groups) and c in test.columns]
     numbers = [c for c in columns if all(pd.api.types.is_numeric_dtype(frame[c]) for frame in (train, test))]
-    numbers = [c for c in numbers if train[c].nunique() > _FEW * len(train) and not goes_on(train[c], test[c])]
+    numbers = [c for c in numbers if train[c].nunique() > _FEW * len(train) and not times_continue(train[c], test[c])]
     return {
         column: bool(train[column].quantile(0.05) <= test[column].median() <= train[column].quantile(0.95))
         for column in numbers[:_NUMBERS]

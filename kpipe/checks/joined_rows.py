@@ -1,7 +1,7 @@
 """Columns that belong to other rows: joined by position, or shifted by a row, in test or in a part of train.
 
-Each column looks as it should. But columns that belong together (a garage's size and the house's, an age and whether
-someone is married) do so no longer.
+Each column by itself looks normal, but columns that are otherwise correlated (a garage's size and the house's, an age
+and whether someone is married) no longer are.
 """
 
 from __future__ import annotations
@@ -239,7 +239,7 @@ def _finding(worst: _Break, broken: list[_Break]) -> Finding:
         f"{where}: there it is {worst.here:.2f}, although each column by itself looks normal."
     )
     if len(broken) > 1:
-        text += f" So are {len(broken)} such pairs; {often} is in {names.count(often)} of them."
+        text += f" The same holds for {len(broken)} pairs of columns; {often} is in {names.count(often)} of them."
     if worst.shift:
         by = f"{abs(worst.shift)} row{'s' * (abs(worst.shift) > 1)}"
         text += f" The correlation returns when one of them is shifted by {by}: they were joined {by} apart."

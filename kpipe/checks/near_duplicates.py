@@ -273,7 +273,7 @@ def _embed_column(column: pd.Series, rng: np.random.Generator, *, n_train: int) 
 
 
 def _plain_text(column: pd.Series) -> pd.Series:
-    """Texts in small letters, their words in alphabetical order, so that a copy that was written anew is a copy.
+    """Texts in lower case, their words in alphabetical order, so that a copy in another notation is recognised.
 
     Parameters
     ----------

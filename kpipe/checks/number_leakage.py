@@ -177,8 +177,8 @@ def _find_line(values: np.ndarray, y: np.ndarray, present: np.ndarray, target: s
 def _unrelated_elsewhere(x: np.ndarray, y: np.ndarray, on_line: np.ndarray, residuals: np.ndarray) -> bool:
     """Whether column and target are unrelated in the rows that are not on the line, so that the line was written there.
 
-    A listed price is the price that was paid in some rows, and near it in the others; a count is last year's, or one
-    more; and what was nothing stays nothing.
+    Honest columns are related elsewhere, too: a listed price is the price paid in some rows, and near it in the others;
+    a count is last year's, or one more; zeros stay zeros.
     """
     others = x[~on_line], y[~on_line]
     weak = len(others[0]) < _MIN_RANKED or abs(_rank_correlation(*others)) < _WEAK

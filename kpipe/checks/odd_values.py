@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from kpipe.checks.exchanged_values import days_out_of_order, exchanged_columns, exchanged_days, other_form_of_date
-from kpipe.checks.folds import goes_on
+from kpipe.checks.folds import times_continue
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.odd_texts import odd_codes, odd_texts
-from kpipe.checks.spellings import new_levels, odd_spellings, recoded_levels, shifted_codes
+from kpipe.checks.spellings import new_categories, odd_spellings, recoded_categories, shifted_codes
 from kpipe.checks.statistics import two_proportion_z
 from kpipe.checks.units_of_columns import Factor, find_factor, two_digit_years, unit_of_column
 from kpipe.core.values import Folds
@@ -91,7 +91,7 @@ class _Pair:
         if _is_bool(self.train):
             return None
         if _is_category(self.train):
-            return recoded_levels(self.train, self.test)
+            return recoded_categories(self.train, self.test)
         text = shifted_codes(self.train, self.test)
         return None if text is None else (True, text)
 
@@ -150,7 +150,7 @@ def _sample(frame: pd.DataFrame) -> pd.DataFrame:
 def _odd_values(pair: _Pair) -> Iterator[str]:
     train, test = pair.train, pair.test
     if pd.api.types.is_numeric_dtype(train) and pd.api.types.is_numeric_dtype(test):
-        odd = not pd.api.types.is_bool_dtype(train) and not goes_on(train, test) and not train.is_unique
+        odd = not pd.api.types.is_bool_dtype(train) and not times_continue(train, test) and not train.is_unique
         if odd and pair.factor is None and pair.years is None:
             yield from _odd_numbers(train, test)
     elif pair.dates is not None:
@@ -158,7 +158,7 @@ def _odd_values(pair: _Pair) -> Iterator[str]:
     elif is_free_text(train):
         yield from odd_texts(train, test)
     elif to_numeric(train) is None and pair.recoded is None:
-        yield from [*odd_spellings(train, test)] or [*new_levels(train, test)] or odd_codes(train, test)
+        yield from [*odd_spellings(train, test)] or [*new_categories(train, test)] or odd_codes(train, test)
 
 
 def _odd_numbers(train: pd.Series, test: pd.Series) -> Iterator[str]:

@@ -19,7 +19,8 @@ _ROWS, _MIN_ROWS = 2_000, 100  # pictures of each table that are compared
 # that counts.
 _CRITICAL, _UNLIKE = 2.5, 0.1
 _TOLD_ROWS, _PIXELS, _LEVELS, _MAX_CLASSES = 3_000, 3_072, 16, 50  # rows, pixels and grey levels that are tabulated
-# Share of what is open about the class that a pixel tells: likely a mark, and surely; times as much as 9 of 10 pixels.
+# Share of the uncertainty about the class that a pixel explains: likely a mark, and surely one; and how many times as
+# much as nine of ten pixels explain.
 _MARK, _SURE_MARK, _TIMES = 0.15, 0.5, 4.0
 _EDGE = 3  # pixels from the edge, all of which are looked at: marks are mostly there
 
@@ -108,7 +109,7 @@ def pixels_tell_the_class(problem: Problem, _: Folds) -> Iterator[Finding]:
         return
     pictures = problem.tables.train[columns].iloc[rows].to_numpy()
     places = _places(shape, rng)
-    told = _told(pictures[:, places], y[rows].astype(np.int64), len(problem.labels))
+    told = _explained_shares(pictures[:, places], y[rows].astype(np.int64), len(problem.labels))
     best = int(np.argmax(told))
     usual = float(np.quantile(told, 0.9))
     row, rest = divmod(int(places[best]), shape[1] * shape[2])
@@ -140,7 +141,7 @@ def _places(shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray
     return np.sort(np.concatenate([outer, rng.permutation(inner)[: max(0, _PIXELS - len(outer))]]))
 
 
-def _told(pixels: np.ndarray, y: np.ndarray, classes: int) -> np.ndarray:
+def _explained_shares(pixels: np.ndarray, y: np.ndarray, classes: int) -> np.ndarray:
     """(pixels,) share of the entropy of the class that each pixel's grey level removes, of held-out rows."""
     levels = pixels // (256 // _LEVELS)
     fitted = np.arange(len(y)) % 2 == 0

@@ -27,7 +27,9 @@ _FLAT = 4.0  # standard deviation of a thumbnail's grey levels below which it sh
 _QUERIES, _AMONG, _AT_A_TIME = 2_000, 20_000, 500  # pictures looked up, looked up among, and at a time
 _SIGNIFICANT, _MIN_EXCESS, _FAILS = 3.5, 0.003, 0.1  # as for rows of tables
 _ROWS_OF_A_CLASS = 5  # at least, so that a tree can tell a class
-_TOLD, _TOLD_BY_BYTES = 0.3, 0.5  # of what the most common class leaves open; textures decide about bytes, too
+# Share of the most common class's errors that a column about the files removes; more for their sizes, since the
+# textures that pictures show affect these, too.
+_REVEALED, _REVEALED_BY_SIZE = 0.3, 0.5
 _MOST_IN_TEST = 0.02  # share of test's pictures, beyond validation's, that may be in train
 
 
@@ -227,7 +229,7 @@ def files_tell_the_class(problem: Problem, folds: Folds) -> Iterator[Finding]:
         told[name] = float(np.concatenate(right).mean())
     name = max(told, key=lambda each: told[each])
     share = (told[name] - usual) / max(1 - usual, 1e-9)
-    if share > (_TOLD_BY_BYTES if name == FILE_COLUMNS[0] else _TOLD):
+    if share > (_REVEALED_BY_SIZE if name == FILE_COLUMNS[0] else _REVEALED):
         yield (
             "warn",
             f"{name!r}{_MEANING.get(name, '')} alone tells the class of {told[name]:.1%} of the pictures (the most "

@@ -237,8 +237,8 @@ def classes_predicted(trained: TrainedModels) -> Iterator[Finding]:
         yield (
             "fail" if probabilities and predicted[code] < _NEVER * true[code] else "warn",
             f"{classes[code]} is the class of {true[code]:.1%} of the rows, but its share of the predictions is "
-            f"{predicted[code]:.1%}. "
-            "Check that labels are encoded consistently, weight the classes, or choose another threshold.",
+            f"{predicted[code]:.1%}. Check that labels are encoded consistently, weight the classes, or choose another "
+            "threshold.",
         )
 
 

@@ -8,8 +8,8 @@ run checks, on a sample of the rows. The cross-validation before them may reuse 
 - *reproducible fits*: a fold is fitted twice with the same seed.
 - *memory between fits*: a fold is fitted after others, and alone in a fresh process with other hashes and another
   clock. The predictions must be equal, and the competition's code must not open the data's files.
-- *rows with missing values*: a fold is fitted again, and half of the test rows have lost values of columns with gaps.
-  Predictions for the other half must not change.
+- *rows with missing values*: a fold is fitted again, and more values are missing in half of the test rows. Predictions
+  for the other half must not change.
 - *validation rows leak into fitting*: a fold is fitted again after the targets, and then the columns, of its validation
   rows were changed. No prediction may change: one that does was fitted on rows that are scored.
 - *shuffled-target test*: the whole cross-validation is repeated with shuffled targets. The score must fall to chance.
@@ -36,7 +36,7 @@ from kpipe.training.baseline import predict_baseline
 __all__ = ["REFIT_CHECKS", "RefitCheck", "Trainer", "check_competition"]
 
 _TRAIN_ROWS, _TEST_ROWS = 3_000, 1_000  # enough for a mistake to show, and few enough for a dozen fits
-_GAPS = 0.3  # share of the cells of test that are emptied, in columns with missing values
+_EMPTIED = 0.3  # share of the cells of test that are emptied, in columns with missing values
 _SIGNIFICANT = 3.0  # standard errors: chance alone exceeds such a difference once in four hundred times
 _BATCH = 0.01  # standard deviations, as of the check of batch dependence
 _PERMUTATIONS = 30  # of the predictions, whose scores show what chance attains
@@ -126,7 +126,7 @@ def _reproducible(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
     yield "pass", "Every model gives the same predictions when it is fitted twice with the same seed."
 
 
-def _gaps(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
+def _missing_values(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
     """The first fold again, with more missing values in test: a row's prediction must not depend on other rows."""
     tables = trainer.problem.tables
     both = [c for c in trainer.problem.columns if tables.train[c].isna().any() or tables.test[c].isna().any()]
@@ -135,7 +135,7 @@ def _gaps(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
     rng, test = np.random.default_rng(0), tables.test.copy()
     touched = np.arange(len(test)) % 2 == 1
     for column in both:
-        test[column] = test[column].mask(touched & (rng.random(len(test)) < _GAPS))
+        test[column] = test[column].mask(touched & (rng.random(len(test)) < _EMPTIED))
     altered = trainer.problem.with_tables(replace(tables, test=test))
     try:
         again = trainer.train_first_fold(altered)
@@ -210,6 +210,6 @@ REFIT_CHECKS = (
         "Fitting one fold again, with its validation rows changed",
         validation_leakage,
     ),
-    RefitCheck("rows with missing values", "Fitting one fold again, with more missing values in test", _gaps),
+    RefitCheck("rows with missing values", "Fitting one fold again, with more missing values in test", _missing_values),
     RefitCheck("shuffled-target test", "Cross-validating again, with the target shuffled", _shuffled_target),
 )

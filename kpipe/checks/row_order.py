@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from kpipe.checks.folds import continues, time_values
+from kpipe.checks.folds import numbers_continue, time_values
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.checks.statistics import scaled_ranks
 from kpipe.core.values import Folds
@@ -85,7 +85,7 @@ def row_order_leakage(problem: Problem, folds: Folds) -> Iterator[Finding]:
         yield "fail", f"{detail} {_USED} (--drop {quote(name)})."
     elif problem.groups is not None or time_column(problem.splitter) is not None or _are_blocks(order, folds):
         yield "pass", f"{detail} The folds are by group or by time, so the score is not too optimistic."
-    elif name != _ROW_NUMBER and (is_time or _goes_on(problem, name)):
+    elif name != _ROW_NUMBER and (is_time or _row_number_continues(problem, name)):
         later = "" if is_time else f"By {name}, test comes after train, as by a time. "
         yield (
             "warn",
@@ -105,7 +105,7 @@ def _neighbouring_groups(problem: Problem, folds: Folds, order: np.ndarray) -> s
     """What is wrong if groups are times: test has later ones, neighbours are similar, and folds mix them."""
     name = str(problem.groups)
     one_each = np.unique(order, return_index=True)[1]
-    if name == problem.id or not _goes_on(problem, name) or _are_blocks(order, folds, one_each):
+    if name == problem.id or not _row_number_continues(problem, name) or _are_blocks(order, folds, one_each):
         return None
     y = problem.tables.train[problem.targets[0]]
     numbers = y if problem.task == "regression" else pd.Series(y == y.mode().iloc[0], index=y.index)
@@ -166,14 +166,14 @@ def _orders(problem: Problem, train: pd.DataFrame) -> Iterator[tuple[str, np.nda
     """The name and (n,) values of each order of the rows."""
     yield _ROW_NUMBER, np.arange(len(train))
     for column in train.columns:
-        counts = column in problem.columns and (_numbers_rows(train[column]) or _goes_on(problem, column))
+        counts = column in problem.columns and (_numbers_rows(train[column]) or _row_number_continues(problem, column))
         if column in (problem.id, problem.groups) or counts:
             numbers = _to_numbers(train[column])
             if numbers is not None:
                 yield str(column), numbers
 
 
-def _goes_on(problem: Problem, name: object) -> bool:
+def _row_number_continues(problem: Problem, name: object) -> bool:
     """Whether test goes on where train ends, up or down, as by days since a start or days that are left.
 
     A single value in all rows of test is a placeholder.
@@ -183,7 +183,9 @@ def _goes_on(problem: Problem, name: object) -> bool:
     train, test = problem.tables.train[name], problem.tables.test[name]
     if name == problem.groups and train.dtype.kind not in "iufMm":  # a code may hold the number
         train, test = (pd.Series(_to_numbers(column), dtype="float64") for column in (train, test))
-    return continues(train, test) or (train.dtype.kind in "if" and test.dtype.kind in "if" and continues(-train, -test))
+    return numbers_continue(train, test) or (
+        train.dtype.kind in "if" and test.dtype.kind in "if" and numbers_continue(-train, -test)
+    )
 
 
 def _numbers_rows(column: pd.Series) -> bool:

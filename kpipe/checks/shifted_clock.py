@@ -61,7 +61,7 @@ def shift_clock(ahead: float) -> None:
     time.time, time.time_ns = (lambda: seconds() + ahead), (lambda: nanoseconds() + int(ahead * 1e9))
     for name in ("localtime", "gmtime", "ctime"):
         setattr(time, name, _of_now(getattr(time, name)))
-    datetime.date, datetime.datetime = _Date, _Datetime  # type: ignore[misc]  # that is the point
+    datetime.date, datetime.datetime = _Date, _Datetime  # type: ignore[misc]  # classes are replaced on purpose
     pandas: Any = pd.Timestamp
     pandas.__new__ = _new_timestamp
     pandas.now = classmethod(lambda cls, tz=None: cls.fromtimestamp(time.time(), tz))

@@ -14,7 +14,14 @@ from kpipe.core.values import Folds
 from kpipe.problem.problem import Problem
 from kpipe.problem.vocabulary import labels_alike, plain_spelling
 
-__all__ = ["TABLE_CHECKS", "labels_spelled_alike", "new_levels", "odd_spellings", "recoded_levels", "shifted_codes"]
+__all__ = [
+    "TABLE_CHECKS",
+    "labels_spelled_alike",
+    "new_categories",
+    "odd_spellings",
+    "recoded_categories",
+    "shifted_codes",
+]
 
 _MIN_SHARE = 0.003  # of test, from which odd spellings are reported
 _MAX_FREE = 0.2  # share of a column's texts that may be different cells, for spellings to be compared
@@ -66,7 +73,7 @@ def odd_spellings(train: pd.Series, test: pd.Series) -> Iterator[str]:
         )
 
 
-def new_levels(train: pd.Series, test: pd.Series) -> Iterator[str]:
+def new_categories(train: pd.Series, test: pd.Series) -> Iterator[str]:
     """A sentence about a test category that never occurs in train, although it is too frequent for that by chance.
 
     Parameters
@@ -91,8 +98,8 @@ def new_levels(train: pd.Series, test: pd.Series) -> Iterator[str]:
         )
 
 
-def recoded_levels(train: pd.Series, test: pd.Series) -> tuple[bool, str] | None:
-    """Describe levels of test none of which train has, but which are as frequent as train's.
+def recoded_categories(train: pd.Series, test: pd.Series) -> tuple[bool, str] | None:
+    """Describe categories of test none of which train has, but which are as frequent as train's.
 
     Parameters
     ----------
@@ -102,8 +109,8 @@ def recoded_levels(train: pd.Series, test: pd.Series) -> tuple[bool, str] | None
     Returns
     -------
     (bool, str) or None
-        Whether it is certain that they stand for train's levels, because they begin with the same letters (M and F for
-        male and female), and a sentence. None without such levels, and where shares are alike among themselves, as
+        Whether it is certain that they stand for train's, because they begin with the same letters (M and F for
+        male and female), and a sentence. None without such ones, and where shares are alike among themselves, as
         those of the countries of a survey.
     """
     if not 2 <= train.nunique() <= _MAX_RECODED:

@@ -62,7 +62,7 @@ def _spoil_folder(path: Path, folder: Path, names: set[str]) -> Iterator[tuple[P
 
 
 def _spoil_zip(path: Path, copy: Path, names: set[str]) -> bool:
-    """Write a copy of a zip; whether it has a training file that could be spoilt."""
+    """Write a copy of a zip, and return whether it has a training file that could be spoilt."""
     if not zipfile.is_zipfile(path):
         return False
     found = False
@@ -109,7 +109,7 @@ def _split(line: bytes, separator: bytes) -> list[bytes]:
 
 
 def mounted(copies: Mapping[Path, Path], command: Sequence[str]) -> list[str]:
-    """A command that runs another one with the copies mounted over their originals; the same one where it cannot.
+    """A command that runs another one with the copies mounted over their originals; the same one if it cannot.
 
     Parameters
     ----------

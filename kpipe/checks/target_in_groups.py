@@ -59,8 +59,7 @@ def target_in_groups(problem: Problem, _: Folds) -> Iterator[Finding]:
                     "fail",
                     f"{column} is {of_what} of the rows that share its value ({means:,} values): it was computed from "
                     "all rows, so it contains the targets of validation rows, and is less accurate for test rows. "
-                    "Compute "
-                    f"it in `features`, which is fitted on the training rows of each fold, or drop it (--drop "
+                    "Compute it in `features`, which is fitted on the training rows of each fold, or drop it (--drop "
                     f"{quote(str(column))}).",
                 )
                 return

@@ -172,7 +172,7 @@ def target_in_parts(problem: Problem, _: Folds) -> Iterator[Finding]:
     found = [one for one in map(target.of_derived, derived) if one is not None]
     found += [
         *_missing(rest, target),
-        *_class_by_gaps(rest, target),
+        *_class_by_missing_values(rest, target),
         *_words(rest, target),
         *_weighted(rest, target),
         *_pure_categories(rest, problem, target),
@@ -264,7 +264,7 @@ def _flags(X: pd.DataFrame) -> Iterator[tuple[Hashable, np.ndarray, str, str]]:
                 yield name, rounded, subject, "a whole number" if not decimals else f"at most {decimals}"
 
 
-def _class_by_gaps(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:
+def _class_by_missing_values(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:
     """One of several classes that the pattern of missing values tells from all others."""
     holders = X.columns[X.isna().any()]
     if not target.of_classes or len(target.labels) < 3 or not len(holders):

@@ -12,11 +12,11 @@ import numpy as np
 __all__ = ["MARKS", "find_telling_words", "number_in_words", "parts_of_numbers", "parts_of_texts"]
 
 MARKS = ("The kind of blanks", "The alphabets within words")
-"""How the subjects of parts begin that no content explains: what all rows that have one are of is a finding, too."""
+"""Beginnings of the subjects of parts that no content explains: one class in all rows with such a part is a finding."""
 
 _CHARACTERS = 8  # that are taken from either end
 _TOKEN = re.compile(r"[^\W\d_]+|\d+")
-_BLANKS = re.compile(r"^\s|\s$|\s{2,}|[^\S ]|[\u200b-\u200d\ufeff]")  # but single ones between words
+_BLANKS = re.compile(r"^\s|\s$|\s{2,}|[^\S ]|[\u200b-\u200d\ufeff]")  # all but single ones between words
 _MARK, _DOUBLED = re.compile(r"[^\w\s]"), re.compile(r"([^\W_])\1")
 _NUMBER = re.compile(r"(?<![\d.])-?\d+(?:[.,]\d+)?")
 _HEXADECIMAL = re.compile(

@@ -51,7 +51,7 @@ def values_of_train_only(problem: Problem, folds: Folds) -> Iterator[Finding]:
         if sum(count for _, count, _ in found) < _MIN_SHARE * len(X):
             continue
         shown = list_names([f"{word} ({count:,} rows, all {labels[code]})" for word, count, code in found])
-        # In time, levels come and go; and groups that test does not share have words of their own.
+        # Over time, categories come and go; and groups that test does not share have words of their own.
         apart = folds.refit or problem.groups is not None
         whole = test[column].isna().all()  # what train has instead was not known when test was made
         sure = (len({code for _, _, code in found}) >= _MIN_CLASSES or whole) and not apart
@@ -76,7 +76,7 @@ def _telling(train: pd.Series, test: pd.Series, codes: np.ndarray) -> list[tuple
 
 
 def _more_decimals(train: pd.Series, test: pd.Series) -> dict[str, np.ndarray]:
-    """Which rows of train have more decimals than any of test: rows that were made of others, as by SMOTE."""
+    """Which rows of train have more decimals than any of test: rows computed from others, as by SMOTE."""
     ours, theirs = (part.to_numpy(dtype=np.float64, na_value=np.nan) for part in (train, test))
     for decimals in range(_MAX_DECIMALS):
         if np.array_equal(np.round(theirs, decimals), theirs, equal_nan=True):

@@ -75,7 +75,7 @@ def find_factor(train: pd.Series, test: pd.Series) -> Factor | None:
 
 
 def _distance(ours: np.ndarray, theirs: np.ndarray) -> float:
-    """The Kolmogorov-Smirnov statistic of sorted values, by three digits: conversion leaves a rounding error."""
+    """The Kolmogorov-Smirnov statistic of sorted values, to four digits: conversion leaves a rounding error."""
     return ks_statistic(*(np.array([float(f"{value:.4g}") for value in values]) for values in (ours, theirs)))
 
 

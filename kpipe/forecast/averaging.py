@@ -119,7 +119,7 @@ def _gain_of_values(
 
 
 def _gain(metric: Metric, y: np.ndarray, by_fold: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    assert metric.losses is not None  # the caller says so
+    assert metric.losses is not None  # the caller ensures it
     losses = metric.losses
     singles = np.mean([losses(y, output(metric, one)) for one in by_fold], axis=0)
     return np.asarray(singles - losses(y, output(metric, mean)))

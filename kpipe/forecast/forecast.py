@@ -104,10 +104,10 @@ def make_forecast(
     time, freedom = _time_error(scale, score.folds) if folds.refit else (0.0, 1)
     sampling = math.hypot(errors.total, shift.standard_error, bias) * slope
     half = math.hypot(_quantile(errors.units - 1) * sampling, _quantile(freedom) * time)
-    gain = _most_learned(folds, len(y)) if folds.refit and scale is not _AS_IT_IS else 0.0
+    gain = _most_learned(folds, len(y)) if folds.refit and scale is not _IDENTITY else 0.0
     below, above = (half, half + gain) if metric.greater_is_better else (half + gain, half)
     low, high = (scale.back(scale.to(scale.clip(value)) + step) for step in (-below, above))
-    step = 0.5 / rows if metric.needs == "label" and metric.losses is not None else 0.0  # a share of whole rows
+    rounding = 0.5 / rows if metric.needs == "label" and metric.losses is not None else 0.0  # scores count whole rows
     least, greatest = _bounds(metric, value, is_share=is_share)
     parts = {
         "score": score.value,
@@ -127,7 +127,7 @@ def make_forecast(
         "units": errors.units,
         "test_rows": rows,
     }
-    return Forecast(value=value, low=max(low - step, least), high=min(high + step, greatest), parts=parts)
+    return Forecast(value=value, low=max(low - rounding, least), high=min(high + rounding, greatest), parts=parts)
 
 
 def _shift(problem: Problem, folds: Folds, ensemble: Ensemble, score: Score) -> Shift:
@@ -183,7 +183,7 @@ _LOG_ODDS = _Scale(
     low=1e-9,
     high=1 - 1e-9,
 )
-_AS_IT_IS = _Scale(float, float, lambda score: 1.0)
+_IDENTITY = _Scale(float, float, lambda score: 1.0)
 
 
 def _are_shares(metric: Metric, y: np.ndarray, oof: np.ndarray) -> bool:
@@ -194,8 +194,8 @@ def _are_shares(metric: Metric, y: np.ndarray, oof: np.ndarray) -> bool:
 
 def _scale(metric: Metric, score: float, *, is_share: bool) -> _Scale:
     if metric.greater_is_better:
-        return _LOG_ODDS if is_share and 0 < score < 1 else _AS_IT_IS
-    return _LOGARITHMS if score > 0 else _AS_IT_IS
+        return _LOG_ODDS if is_share and 0 < score < 1 else _IDENTITY
+    return _LOGARITHMS if score > 0 else _IDENTITY
 
 
 def _bounds(metric: Metric, score: float, *, is_share: bool) -> tuple[float, float]:

@@ -130,7 +130,7 @@ def _by_losses(
     score: float,
 ) -> Shift:
     """The difference of the mean losses that a small model predicts for test and, out of fold, for train."""
-    assert metric.losses is not None  # the caller says so
+    assert metric.losses is not None  # the caller ensures it
     losses = metric.losses(y, output(metric, oof))
     expected = _expected_losses(metric, y, oof)
     learned = np.minimum(losses if expected is None else expected, np.quantile(losses, _CLIPPED))

@@ -199,7 +199,7 @@ def _target(table: CsvFile, name: str, problem: Problem) -> np.ndarray:
 
 def _spellings(problem: Problem, name: str, values: pd.Series) -> Iterator[list[Hashable]]:
     """The labels in the order of their codes: as train writes them, the sample submission, and the answers' values."""
-    assert problem.labels is not None  # the caller says so
+    assert problem.labels is not None  # the caller ensures it
     yield list(problem.labels)
     if problem.metric.needs == "label":
         yield list(problem.labels_in(problem.submission_columns[0]))

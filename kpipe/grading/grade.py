@@ -163,8 +163,8 @@ def request_of_grade(slug: str, run: Run | None, **given: Any) -> RunRequest:
     slug : str
         The competition.
     run : Run or None
-        The run that wrote the submission: its options count where no other are given, and without a run those of
-        ``kpipe.toml``.
+        The run that wrote the submission: its options apply unless others are given. Without a run, those of
+        ``kpipe.toml`` do.
     **given
         Fields of RunRequest that the user gives.
 
@@ -239,7 +239,7 @@ def grade(
         record={} if run is None else run.record,
         notes=(*truth.notes, *_notes(problem, predicted)),
     )
-    return graded if leaderboard is None else _ranked(graded, leaderboard)
+    return graded if leaderboard is None else _rank(graded, leaderboard)
 
 
 def _blocks(problem: Problem, truth: Answers) -> np.ndarray | None:
@@ -263,8 +263,8 @@ def _baseline(problem: Problem, truth: Answers) -> tuple[str, np.ndarray]:
     return name, predicted[count:]
 
 
-def _ranked(graded: Grade, leaderboard: Path) -> Grade:
-    """The grade with its standing: by the private score, or the public one on a public leaderboard, where there is one.
+def _rank(graded: Grade, leaderboard: Path) -> Grade:
+    """The grade with its standing, by the private score (on a public leaderboard, the public one) if there is one.
 
     Raises DataError if the score is unknown.
     """

@@ -35,13 +35,13 @@ _CELLS = 1_000_000  # converted to Python's strings at a time
 
 @dataclass(frozen=True, kw_only=True)
 class Holdout:
-    """A competition made of train.csv, and where it was written.
+    """A competition made from train.csv, and where it was written.
 
     Attributes
     ----------
     slug : str
     share : float
-        Of train's rows that was asked for.
+        The share of train's rows that was asked for.
     seed : int
     rows : int
         The number of rows that were held out.
@@ -97,9 +97,9 @@ def make_holdout(request: RunRequest, folder: Path, *, share: float, seed: int =
     folder : Path
         Where to write: ``data/train.csv``, ``data/test.csv``, ``data/sample_submission.csv`` and ``answers.csv``.
     share : float
-        Of train's rows: above 0, at most 0.5.
+        The share of train's rows to hold out: above 0, at most 0.5.
     seed : int
-        Of the draw.
+        The seed of the random draw.
 
     Returns
     -------
@@ -174,9 +174,8 @@ def _write_pictures(made: HeldOutFiles, pictures: PictureFolder, data: Path) -> 
         (data / folder).mkdir(parents=True, exist_ok=True)
         for name, number in names.items():
             picture = pictures.pictures[number]
-            path = (
-                data / folder / (name if name.endswith(Path(picture.path).suffix) else name + Path(picture.path).suffix)
-            )
+            suffix = Path(picture.path).suffix
+            path = data / folder / f"{name.removesuffix(suffix)}{suffix}"
             try:
                 path.write_bytes(pictures.read(picture))
             except OSError as error:
@@ -184,7 +183,7 @@ def _write_pictures(made: HeldOutFiles, pictures: PictureFolder, data: Path) -> 
 
 
 def _to_csv(table: Mapping[str, pa.ChunkedArray]) -> bytes:
-    """A CSV file, a batch of rows at a time, since as Python's strings many cells take much memory."""
+    """A CSV file, written in batches of rows, since cells take much more memory as Python's strings."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table)

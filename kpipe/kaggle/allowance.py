@@ -81,7 +81,7 @@ def check_can_submit(
 
 
 def _none_left(kaggle: Kaggle, slug: str) -> SubmissionError:
-    """Why no submission is allowed: only where some were made today is it the daily limit."""
+    """Why no submission is allowed: it is the daily limit only if some were made today."""
     page = f"https://www.kaggle.com/competitions/{slug}"
     if kaggle.competitions.submissions_today(slug) > 0:
         return SubmissionError(

@@ -92,7 +92,7 @@ def _download_part(kaggle: Kaggle, slug: str, folder: Path, on_download: OnDownl
     """The unfinished file, once it has as many bytes as Kaggle announced."""
     part, note = folder / f".{slug}.part", folder / f".{slug}.part.json"
     for _ in range(_TRIES):
-        with contextlib.closing(kaggle.competitions.download(slug, *_kept(part, note))) as response:
+        with contextlib.closing(kaggle.competitions.download(slug, *_resume_point(part, note))) as response:
             if _save(response, slug, part, note, on_download):
                 note.unlink()
                 return part
@@ -104,16 +104,16 @@ def _download_part(kaggle: Kaggle, slug: str, folder: Path, on_download: OnDownl
 
 
 def _save(response: Any, slug: str, part: Path, note: Path, on_download: OnDownload) -> bool:
-    """Write a response to the unfinished file; whether that is whole now. A connection may break without an error."""
+    """Write a response to the unfinished file, and return whether it is complete: connections may break silently."""
     import requests
     import urllib3
 
     resumed = response.status_code == 206
-    announced = _announced(response.headers, slug)
+    announced = _content_length(response.headers, slug)
     with open(part, "ab" if resumed else "wb") as file:
         have = file.tell()
         size = have + announced
-        note.write_text(json.dumps({"etag": response.headers.get("ETag", "")}))  # after the bytes of another ETag went
+        note.write_text(json.dumps({"etag": response.headers.get("ETag", "")}))  # after another ETag's bytes are gone
         with contextlib.suppress(requests.RequestException, urllib3.exceptions.HTTPError):
             for chunk in response.iter_content(_CHUNK):
                 file.write(chunk)
@@ -125,8 +125,8 @@ def _save(response: Any, slug: str, part: Path, note: Path, on_download: OnDownl
     return False
 
 
-def _announced(headers: Mapping[str, str], slug: str) -> int:
-    """How many bytes follow, 0 where Kaggle does not say. Raises RemoteError for a compressed response."""
+def _content_length(headers: Mapping[str, str], slug: str) -> int:
+    """How many bytes follow; 0 if Kaggle does not say. Raises RemoteError for a compressed response."""
     if headers.get("Content-Encoding", "identity") != "identity":
         raise RemoteError(
             f"Kaggle's zip of {slug} arrived compressed twice. If you use a proxy, check its settings; then try again.",
@@ -136,8 +136,8 @@ def _announced(headers: Mapping[str, str], slug: str) -> int:
     return int(length) if length.isdecimal() and len(length) < _LONGEST_LENGTH else 0
 
 
-def _kept(part: Path, note: Path) -> tuple[int, str]:
-    """The bytes kept from before and the ETag that they belong to; (0, "") if they cannot be used."""
+def _resume_point(part: Path, note: Path) -> tuple[int, str]:
+    """The number of bytes kept from before, and the ETag that they belong to; (0, "") if they cannot be used."""
     try:
         etag = json.loads(note.read_text())["etag"]
         return (part.stat().st_size, etag) if etag and isinstance(etag, str) else (0, "")
@@ -146,7 +146,7 @@ def _kept(part: Path, note: Path) -> tuple[int, str]:
 
 
 def _validate(part: Path, slug: str) -> None:
-    """Raise RemoteError unless the file is a zip whose every member has its checksum; delete what is not."""
+    """Delete the file and raise RemoteError unless it is a zip whose members all match their checksums."""
     try:
         fault = _fault(part)
     except _INVALID:

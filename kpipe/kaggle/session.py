@@ -109,13 +109,13 @@ class Session:
         RemoteError
             If the call fails; the message says why, and what to do.
         """
-        return _explained(what, ask, self.credentials)
+        return _call(what, ask, self.credentials)
 
     def call_with_retries(self, what: str, ask: Callable[[], T], *, once: str = "") -> T:
         """Make a call, retry it after temporary errors, and return its result.
 
-        The pauses grow. Where Kaggle's rate limit is reached and Kaggle names the pause, that is waited out, up to a
-        minute in all, and said.
+        The pauses grow. If Kaggle's rate limit is reached and its response names a pause, the call waits that long, up
+        to a minute in all, and logs a warning.
 
         Parameters
         ----------
@@ -144,18 +144,21 @@ class Session:
                 return True  # the request was refused, so that repeating it is safe
             return _is_temporary(error) and not (once and once in str(getattr(request, "url", once)))
 
+        def pause_asked_for(state: tenacity.RetryCallState) -> float | None:
+            return _seconds_asked_for(state.outcome.exception() if state.outcome else None)
+
         def pause_after(state: tenacity.RetryCallState) -> float:
-            asked = _seconds_asked_for(state.outcome.exception() if state.outcome else None)
+            asked = pause_asked_for(state)
             return exponential(state) if asked is None else asked
 
         def must_stop(state: tenacity.RetryCallState) -> bool:
-            asked = _seconds_asked_for(state.outcome.exception() if state.outcome else None)
+            asked = pause_asked_for(state)
             if asked is None:
                 return state.attempt_number >= _TRIES
             return state.idle_for + asked > _LONGEST_RATE_LIMIT
 
-        def say(state: tenacity.RetryCallState) -> None:
-            if (asked := _seconds_asked_for(state.outcome.exception() if state.outcome else None)) is not None:
+        def log_rate_limit(state: tenacity.RetryCallState) -> None:
+            if (asked := pause_asked_for(state)) is not None:
                 _LOG.warning("Kaggle's rate limit is reached: trying again in %.0f s, as Kaggle asks.", asked)
 
         exponential = tenacity.wait_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT)
@@ -163,7 +166,7 @@ class Session:
             stop=must_stop,
             wait=pause_after,
             retry=tenacity.retry_if_exception(may_repeat),
-            before_sleep=say,
+            before_sleep=log_rate_limit,
             reraise=True,
         )
         return self.call(what, lambda: tries(ask))
@@ -185,7 +188,7 @@ class Session:
             return ask(client)
 
 
-def _explained(what: str, ask: Callable[[], T], credentials: Credentials) -> T:
+def _call(what: str, ask: Callable[[], T], credentials: Credentials) -> T:
     """Make a call, and return its result; errors become RemoteErrors."""
     import requests
 
@@ -208,7 +211,7 @@ def _explained(what: str, ask: Callable[[], T], credentials: Credentials) -> T:
 
 
 def _seconds_asked_for(error: BaseException | None) -> float | None:
-    """The pause that Kaggle names where its rate limit is reached; None where it names none, or for another error."""
+    """The pause that Kaggle names if its rate limit is reached; None if it names none, or for another error."""
     response = getattr(error, "response", None)
     if response is None or response.status_code != _TOO_MANY_REQUESTS:
         return None
@@ -255,7 +258,7 @@ def _use_endpoint(api: Any, endpoint: str) -> None:
 
 
 def _username(api: Any, token: str, credentials: Credentials) -> str:
-    name = _explained("your account", lambda: api._introspect_token(token), credentials)
+    name = _call("your account", lambda: api._introspect_token(token), credentials)
     if not name:
         raise RemoteError(explain_refused_credentials(credentials), code="credentials-refused")
     return str(name)
@@ -278,7 +281,7 @@ def _login_token(api: Any) -> str:
 
 @contextlib.contextmanager
 def _expendable_stdin() -> Iterator[None]:
-    """Where kaggle finds no credentials while it is imported, it calls Python's exit(), which closes sys.stdin."""
+    """Replace sys.stdin: if kaggle finds no credentials on import, it calls Python's exit(), which closes it."""
     kept, sys.stdin = sys.stdin, io.StringIO()
     try:
         yield

@@ -226,7 +226,7 @@ def _difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class _Gathered:
-    """What is kept of a run: its score, the sum of its losses in each unit of rows, and, if needed, scores in blocks."""
+    """What is kept of a run: its score, the sum of its losses in each unit, and, if needed, its scores in blocks."""
 
     run_id: str
     score: float

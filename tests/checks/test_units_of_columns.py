@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kpipe.checks.folds import goes_on
+from kpipe.checks.folds import times_continue
 from kpipe.checks.group_overlap import group_overlap
 from kpipe.checks.odd_values import values_in_range
 from kpipe.checks.units_of_columns import find_factor, two_digit_years
@@ -48,7 +48,7 @@ def test_other_differences_are_no_unit(test: np.ndarray) -> None:
 def test_a_counter_that_goes_on_is_no_unit() -> None:
     train, test = pd.Series(np.arange(1, 801)), pd.Series(np.arange(801, 1001))
     assert find_factor(train, test) is None
-    assert goes_on(train.rename("day"), test.rename("day"))
+    assert times_continue(train.rename("day"), test.rename("day"))
 
 
 def result(given: Prepared) -> tuple[str, str]:

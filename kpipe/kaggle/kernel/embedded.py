@@ -89,7 +89,7 @@ def _is_left_out(name: str) -> bool:
 
 
 def _refuse_large(modules: dict[Path, str]) -> None:
-    """Raise an error before files from elsewhere are compressed that no script could hold."""
+    """Raise UsageError for modules that are too large for any script, before they are compressed."""
     for place, module in modules.items():
         size = sum(path.stat().st_size for path in code_files(place, "*").values())
         if size > _MOST_BYTES:
@@ -120,12 +120,12 @@ def zip_embedded(slug: str) -> bytes:
 
 
 def check_importable(slug: str, payload: bytes) -> None:
-    """Import a user's competition from what a script embeds, in a process that sees installed packages besides.
+    """Import a user's competition from what a script embeds, in a process that finds only installed packages besides.
 
     Parameters
     ----------
     slug : str
-        The competition. Those that kpipe brings along are not imported again.
+        The competition. Those that come with kpipe are not imported.
     payload : bytes
         What ``zip_embedded`` gave.
 
@@ -142,7 +142,7 @@ def check_importable(slug: str, payload: bytes) -> None:
             archive.extractall(temporary)
         command = [sys.executable, "-I", "-S", "-B", "-c", _IMPORT, temporary]
         command += [f"{competitions.__name__}.{slug}.competition", *_installed()]
-        # Without the user's variables and outside his workspace, as on Kaggle: both lead to competitions.
+        # Without the user's variables and outside the workspace, as on Kaggle: kpipe finds competitions through both.
         done = subprocess.run(command, capture_output=True, text=True, check=False, env={}, cwd=temporary)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["the import ended without a message"])[-1]
