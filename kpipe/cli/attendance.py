@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 
-__all__ = ["AGENT_VARIABLES", "nobody_because", "program_that_calls"]
+__all__ = ["AGENT_VARIABLES", "calling_program", "non_interactive_reason"]
 
 # Not among them: CURSOR_TRACE_ID and REPL_ID, which people's own terminals have too, and CODEX_HOME, a setting.
 AGENT_VARIABLES = (
@@ -37,7 +37,7 @@ AGENT_VARIABLES = (
 _NO = ("", "0", "false", "no")
 
 
-def program_that_calls() -> str:
+def calling_program() -> str:
     """The environment variable by which a coding agent or CI says that it calls kpipe; empty if there is none.
 
     Returns
@@ -47,7 +47,7 @@ def program_that_calls() -> str:
     return next((name for name in ("CI", *AGENT_VARIABLES) if os.environ.get(name, "").lower() not in _NO), "")
 
 
-def nobody_because() -> str:
+def non_interactive_reason() -> str:
     """Why nobody can answer a question; empty if a person can.
 
     Returns
@@ -55,6 +55,6 @@ def nobody_because() -> str:
     str
         A clause.
     """
-    if name := program_that_calls():
+    if name := calling_program():
         return f"the environment variable {name} indicates that a program calls kpipe"
     return "" if sys.stdin is not None and sys.stdin.isatty() else "standard input is not a terminal"

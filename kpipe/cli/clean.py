@@ -41,14 +41,14 @@ def _execute(options: argparse.Namespace) -> int:
         print_removable(removable, removing=options.yes)
     left = prune.remove(removable) if options.yes else [folder.path for folder in removable]
     if options.json:
-        print_json([_described(folder, deleted=folder.path not in left) for folder in removable])
+        print_json([_to_json(folder, deleted=folder.path not in left) for folder in removable])
     elif options.yes:
         for path in left:
             print(f"Kept {printable(str(path))}: it was resumed in the meantime.", file=sys.stderr)
     return 0
 
 
-def _described(folder: Removable, *, deleted: bool) -> dict[str, Any]:
+def _to_json(folder: Removable, *, deleted: bool) -> dict[str, Any]:
     return {"path": str(folder.path), "why": folder.why, "bytes": folder.size, "deleted": deleted}
 
 

@@ -79,7 +79,7 @@ def end_on_interrupt() -> Iterator[None]:
     Raises
     ------
     SystemExit
-        With the status 130 if Ctrl-C was pressed, whatever a library has made of the KeyboardInterrupt.
+        With the status 130 if Ctrl-C was pressed, even if a library turned the KeyboardInterrupt into another error.
     """
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # ignored, in a background job
         yield

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMAND"]
 
-_OF_MACHINES = ("data", "jobs")  # settings that do not count on Kaggle's
+_OF_MACHINES = ("data", "jobs")  # settings of this machine, which do not apply on Kaggle
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -129,7 +129,7 @@ def _spec(options: argparse.Namespace) -> KernelSpec:
 
 
 def _print_notes(run: Run, notes: tuple[str, ...]) -> None:
-    """Print notes, and what has changed since a run was made of the code that the kernel embeds."""
+    """Print notes, and what has changed in the code that the kernel embeds since the run was made."""
     from kpipe.runs.code_hashes import code_hashes
     from kpipe.runs.differences import differences
 
@@ -150,7 +150,7 @@ def _check_exists(slug: str) -> None:
     from kpipe.problem.settings import read_settings
 
     if not competitions.is_slug(slug) or competitions.folder(slug) is not None:
-        return  # build_kernel refuses what is no slug
+        return  # build_kernel refuses an invalid slug
     near = competitions.suggestion(slug)
     try:
         if find_credentials() is None:
@@ -198,7 +198,7 @@ def _script(folder: Path) -> Path:
 
 
 def _print_json(folder: Path, output: Path | None = None, entry: Entry | None = None) -> None:
-    """Print a kernel, and what became of it on Kaggle if it has written ``output``."""
+    """Print a kernel, and the result of running it on Kaggle if it has written ``output``."""
     from dataclasses import asdict
 
     from kpipe.cli.json_output import print_json

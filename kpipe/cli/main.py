@@ -74,9 +74,9 @@ def main(args: Sequence[str] | None = None) -> None:
     ------
     SystemExit
         Always. Its code is 0 if the command succeeded, 1 if a check or a run failed, 2 if the call or the input was
-        wrong, and 130 after Ctrl-C. Output that cannot be written (full disk) costs no run: only where it is all that a
-        command makes, a listing or JSON, the status is 1 instead of 0. With ``--json`` stdout holds exactly one JSON
-        document, whatever happens: what the command prints, or the error.
+        wrong, and 130 after Ctrl-C. If output cannot be written (full disk), the command still completes; the status is
+        1 instead of 0 only if the output is its only result, as for a listing or JSON. With ``--json``, stdout always
+        holds exactly one JSON document: the command's output or its error.
     """
     with guarded_streams() as (stdout, _):
         sys.exit(_main(args, stdout))
@@ -163,7 +163,7 @@ def _print_failure(error: KeyboardInterrupt | KpipeError) -> int:
     if isinstance(error, KeyboardInterrupt):
         print_message(" ".join(("Interrupted.", *map(str, error.args))))
         return INTERRUPTED
-    if was_interrupted():  # what the interrupt has made of a fit, a download or an import
+    if was_interrupted():  # the error is that of a fit, a download or an import that Ctrl-C interrupted
         print_message("Interrupted.")
         return INTERRUPTED
     print_message(f"Error: {error}")

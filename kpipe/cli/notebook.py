@@ -20,9 +20,7 @@ from kpipe.training.task_runner import FitFinished
 __all__ = ["run"]
 
 _P = ParamSpec("_P")
-_CALLBACKS = tuple(
-    name for name in Callbacks.__annotations__ if name != "command"
-)  # which the command line alone gives
+_CALLBACKS = tuple(name for name in Callbacks.__annotations__ if name != "command")  # only the command line has that
 
 
 def _run_of(request_type: Callable[_P, RunRequest]) -> Callable[_P, Run]:
@@ -32,7 +30,7 @@ def _run_of(request_type: Callable[_P, RunRequest]) -> Callable[_P, Run]:
         given: Any = dict(options)
         check_option_names(given, others=_CALLBACKS)
         callbacks: Any = {name: given.pop(name) for name in _CALLBACKS if name in given}
-        request = _completed(request_type, *args, **given)
+        request = _make_request(request_type, *args, **given)
         if not callbacks and (display := _get_display()) is not None:
             bar = _ProgressBar(display, settings_of(request))
             callbacks = {"on_start": bar.on_start, "on_fit_done": bar.on_fit_done, "on_download": bar.on_download}
@@ -43,9 +41,9 @@ def _run_of(request_type: Callable[_P, RunRequest]) -> Callable[_P, Run]:
     return run
 
 
-def _completed(request_type: Callable[_P, RunRequest], *args: _P.args, **given: _P.kwargs) -> RunRequest:
+def _make_request(request_type: Callable[_P, RunRequest], *args: _P.args, **given: _P.kwargs) -> RunRequest:
     """The request of a call, completed by ``kpipe.toml``."""
-    request_type(*args, **given)  # says what is wrong with the call
+    request_type(*args, **given)  # raises an error that names the call's mistake
     options = inspect.signature(request_type).bind(*args, **given).arguments
     return make_request(options.pop("slug"), options)
 

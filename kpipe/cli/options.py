@@ -1,4 +1,4 @@
-"""Options that several commands share, and the request that a command line makes of a run."""
+"""Options that several commands share, and the request that a command line specifies."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def given_options(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def request_from(options: argparse.Namespace) -> RunRequest:
-    """Return the request that a command line and ``kpipe.toml`` make of a run, and say what the file sets.
+    """Return the request that a command line and ``kpipe.toml`` specify, and print what the file sets.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from kpipe.errors import UsageError
 
 __all__ = ["COMMAND"]
 
-_BUDGET = 20.0  # seconds for refitting a model
+_BUDGET = 20.0  # seconds for refitting the models
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--data", metavar="PATH", help="a folder or zip of Kaggle's files; default: the files that the run read")
     to = "write the page to this file; default: report.html in the run's folder, or index.html in the runs folder"
     add("--to", metavar="FILE", type=Path, help=to)
-    budget = "time for refitting a model to measure feature importance; default: 20s"
+    budget = "time for refitting models to measure feature importance; default: 20s"
     add("--budget", metavar="TIME", type=duration, default=_BUDGET, help=budget)
     add("--no-importance", dest="budget", action="store_const", const=0.0, help="do not measure feature importance")
     add_out_option(parser)

@@ -92,7 +92,7 @@ def submit_file(
     from kpipe.kaggle.client import connect
     from kpipe.runs.summary import format_forecast
 
-    out, kaggle = options.out, connect()  # missing credentials are said first
+    out, kaggle = options.out, connect()  # missing credentials are reported first
     choosing = 0.0
     if run is None:
         submit.validate_file(
@@ -132,7 +132,7 @@ def check_confirmed(options: argparse.Namespace) -> None:
     SubmissionError
         If nobody is at the terminal, and ``--yes`` was not given.
     """
-    reason = attendance.nobody_because()
+    reason = attendance.non_interactive_reason()
     if reason and not options.yes:
         raise SubmissionError(
             f"Nothing was submitted: nobody can be asked, because {reason}. Submissions are limited and cannot be "

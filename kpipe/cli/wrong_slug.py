@@ -43,10 +43,10 @@ def _error_of_run(given: str, run_id: str, options: argparse.Namespace) -> Usage
     slug, command = _slug_of_run(run_id, given, options), options.command
     of_slug, run = f"kpipe {command} {slug or 'SLUG'}", shlex.quote(given.rstrip("/\\"))
     of_run = f"kpipe {'reproduce' if command == 'run' else 'report'} {run}"
-    told = "repeats the run" if command == "run" else "shows the run's scores and checks"
+    does = "repeats the run" if command == "run" else "shows the run's scores and checks"
     error = UsageError(
         f"{given} is a run{f' of {slug}' if slug else ''}, and kpipe {command} takes a competition: {of_slug}. "
-        f"`{of_run}` {told}.",
+        f"`{of_run}` {does}.",
         code="invalid-slug",
     )
     error.next = (*([of_slug] if slug else []), of_run)

@@ -53,7 +53,7 @@ def _errors(oof: OofPredictions) -> dict[str, np.ndarray]:
     if len(rows) > _MOST_ROWS:
         rows = np.sort(np.random.default_rng(0).permutation(rows)[:_MOST_ROWS])
     if oof.classes is not None:
-        true = np.eye(len(oof.classes))[oof.y[rows]][:, 1:]  # of two classes, the second says all
+        true = np.eye(len(oof.classes))[oof.y[rows]][:, 1:]  # of two classes, one column suffices
     else:
         true = oof.y[rows].reshape(len(rows), -1)
     first = 1 if oof.classes is not None else 0

@@ -8,7 +8,7 @@ from kpipe.core.plots import COLOURS
 
 __all__ = ["ACCENT", "CLASSES", "GRID", "INK", "MUTED", "PRINTED", "SERIES", "STYLES"]
 
-# No page and no figure shows these colours themselves.
+# Placeholders: no page and no figure shows these colours.
 INK, MUTED, GRID, ACCENT = "#010101", "#010102", "#010103", "#010104"
 SERIES = tuple(f"#0101{number:02d}" for number in range(10, 17))
 STYLES: tuple[Any, ...] = (  # of lines, so that the plot can be read without colours

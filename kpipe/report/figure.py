@@ -75,7 +75,7 @@ def page_figure(plot: Plot) -> Figure:
     Returns
     -------
     Figure
-        Matplotlib.figure.Figure.
+        A ``matplotlib.figure.Figure``.
     """
     return _figure(plot, PAGE_STYLE, _PAGE_WIDTH)
 
@@ -91,7 +91,7 @@ def print_figure(plot: Plot) -> Figure:
     Returns
     -------
     Figure
-        Matplotlib.figure.Figure.
+        A ``matplotlib.figure.Figure``.
     """
     style = {name: PRINTED.get(value, value) if isinstance(value, str) else value for name, value in PAGE_STYLE.items()}
     figure = _figure(plot, style | {"figure.facecolor": "white", "savefig.facecolor": "white"}, _PRINT_WIDTH)

@@ -105,7 +105,7 @@ def _in_pairs(block: Block) -> bool:
 
 @cache
 def _style_and_script(styles: tuple[str, ...], scripts: tuple[str, ...]) -> dict[str, Markup]:
-    """The style sheet and the script of a page, made of the files of these names, and the policy that allows both."""
+    """The style sheet and the script of a page, joined from the files named, and the policy that allows both."""
     style, script = _joined(styles) + _generated_rules(), _joined(scripts)
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "

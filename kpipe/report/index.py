@@ -90,18 +90,18 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """Runs that compare, see ``kpipe.runs.comparable``.
+    """Comparable runs, see ``kpipe.runs.comparable``.
 
     Attributes
     ----------
     slug, metric, direction : str
     apart : str
-        Which files, target and vault set them apart; "" where all runs of the competition by this metric compare.
+        Which files, target and vault set them apart; "" if all runs of the competition by this metric are comparable.
     greater_is_better : bool
     rows : sequence of Row
         Newest first.
     sentences : sequence of str
-        What was the best run, and what its score is worth after it was chosen.
+        Which run is the best, and its score corrected for selection bias.
     chart : Markup
         Scores in the order of time; empty where fewer than two runs have one.
     """
@@ -169,7 +169,7 @@ def write_index(out: Path, path: Path | None = None) -> tuple[Path, list[str]]:
 
 
 def _group(comparable: RunGroup, entries: Sequence[Entry], home: Path) -> Group:
-    """Runs that compare, with what the ledger says of them."""
+    """Comparable runs, with their submissions in the ledger."""
     runs, greater = comparable.runs, comparable.greater_is_better
     submitted = {entry.run_id: entry for entry in reversed(entries) if entry.run_id}
     rows = [_row(run, submitted.get(run.record["run_id"]), home) for run in runs]
@@ -265,7 +265,7 @@ def _optional(record: Mapping[str, Any], name: str) -> str:
 
 
 def _link(file: Path, home: Path) -> str:
-    """A relative address in which no character means anything, "" if there is no such file."""
+    """A relative address, percent-encoded; "" if there is no such file."""
     return quote(Path(os.path.relpath(file, home)).as_posix()) if file.is_file() else ""
 
 

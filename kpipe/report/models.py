@@ -158,7 +158,7 @@ def _folds_table(scores: _FoldScores, folds: int) -> Table:
 def _skipped_table(skipped: Mapping[str, object]) -> Table:
     columns = [Column(name="model", numeric=False), Column(name="reason", numeric=False)]
     rows = [[text_cell(name), text_cell(reason, _LONGEST_REASON)] for name, reason in skipped.items()]
-    return Table(caption="Models left out", columns=columns, rows=rows)
+    return Table(caption="Skipped models", columns=columns, rows=rows)
 
 
 def _steps_table(steps: Sequence[Mapping[str, object]]) -> Table:

@@ -25,7 +25,7 @@ _SIDE = 84  # pixels of the longer side of a picture on the page
 _QUALITIES = (85, 70, 50, 30)  # of the JPEGs: the first with which all are small enough
 _MOST_BYTES = 700_000  # of all data URIs
 
-_Shown = tuple[int, str, str]  # a row of the predictions, what is said below its picture, and instead of it
+_Shown = tuple[int, str, str]  # a row of the predictions, its picture's caption, and the alternative text
 
 
 def without_pixels(frame: pd.DataFrame) -> pd.DataFrame:

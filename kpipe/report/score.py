@@ -97,7 +97,7 @@ def _selection_bias(run: LoadedRun) -> list[str]:
 
 
 def _forecast(run: LoadedRun) -> list[Block]:
-    """What to expect on the leaderboard, and what that is made of."""
+    """What to expect on the leaderboard, and the components of this forecast."""
     if not (expected := format_forecast(run.record)):
         return []
     caption = f"Expected on the leaderboard: {expected}"

@@ -29,7 +29,7 @@ class Point:
     key : str
         The id of the run, by which the script finds its row.
     label : str
-        What the mouse shows.
+        The tooltip.
     day : str
         When it was made, for the axis.
     score : float

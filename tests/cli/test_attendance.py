@@ -38,7 +38,7 @@ def person_at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 def test_at_a_terminal_there_are_colours_and_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     printed = person_at_a_terminal(monkeypatch)
-    assert attendance.nobody_because() == ""
+    assert attendance.non_interactive_reason() == ""
     get_console(stderr=True).print("bold", style="bold red")
     assert "\x1b[" in printed.getvalue()
     with progress.show_progress(quiet=False) as shown:
@@ -50,7 +50,7 @@ def test_a_caller_gets_plain_lines_and_is_not_asked(name: str, monkeypatch: pyte
     printed = person_at_a_terminal(monkeypatch)
     monkeypatch.setenv(name, "1")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert name in attendance.nobody_because()
+    assert name in attendance.non_interactive_reason()
     get_console(stderr=True).print("bold", style="bold red")
     assert printed.getvalue() == "bold\n"
     with progress.show_progress(quiet=False) as shown:
@@ -61,7 +61,7 @@ def test_a_caller_gets_plain_lines_and_is_not_asked(name: str, monkeypatch: pyte
 def test_a_variable_that_says_no_is_no_caller(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     person_at_a_terminal(monkeypatch)
     monkeypatch.setenv("CI", value)
-    assert attendance.nobody_because() == ""
+    assert attendance.non_interactive_reason() == ""
 
 
 def test_no_color_keeps_the_bar_and_drops_the_colours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ def test_no_color_keeps_the_bar_and_drops_the_colours(monkeypatch: pytest.Monkey
     monkeypatch.setenv("NO_COLOR", "1")
     get_console(stderr=True).print("red", style="red")
     assert "\x1b[31" not in printed.getvalue()
-    assert attendance.nobody_because() == ""
+    assert attendance.non_interactive_reason() == ""
     with progress.show_progress(quiet=False) as shown:
         assert isinstance(shown, progress._Bar)
 
@@ -94,7 +94,7 @@ def test_a_submission_that_nobody_confirms_is_refused_before_training(
 
 def test_yes_confirms_a_submission_and_so_does_a_person(monkeypatch: pytest.MonkeyPatch) -> None:
     submit.check_confirmed(SimpleNamespace(yes=True))  # type: ignore[arg-type]
-    monkeypatch.setattr(attendance, "nobody_because", lambda: "")
+    monkeypatch.setattr(attendance, "non_interactive_reason", lambda: "")
     submit.check_confirmed(SimpleNamespace(yes=False))  # type: ignore[arg-type]
 
 

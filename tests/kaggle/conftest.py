@@ -79,7 +79,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(autouse=True)
 def person(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody at the terminal; without, tests/cli/test_attendance.py."""
-    monkeypatch.setattr(attendance, "nobody_because", lambda: "")
+    monkeypatch.setattr(attendance, "non_interactive_reason", lambda: "")
 
 
 @pytest.fixture

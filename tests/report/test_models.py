@@ -35,7 +35,7 @@ def test_models_left_out_are_a_table_and_the_ensemble_has_no_seconds_of_its_own(
     section = models.section(
         loaded_regression(tmp_path, fold_scores=[], left_out={"forest": reason, "boosting": reason}, seconds=99.0)
     )
-    table = next(block for block in section.blocks if getattr(block, "caption", "") == "Models left out")
+    table = next(block for block in section.blocks if getattr(block, "caption", "") == "Skipped models")
     assert [row[0].text for row in table.rows] == ["forest", "boosting"]
     assert [cell.text for cell in section.blocks[0].rows[-1]][2:] == ["", "", ""]
 

@@ -1,4 +1,4 @@
-"""A competition made of a part of train.csv, and what to do with it."""
+"""A competition made from a part of train.csv, and what to do with it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kpipe.cli.attendance import program_that_calls
+from kpipe.cli.attendance import calling_program
 from kpipe.cli.messages import wrap
 from kpipe.core.streams import encodable_text
 
@@ -43,7 +43,7 @@ def get_console(*, stderr: bool = False) -> Console:
     -------
     rich.console.Console
     """
-    plain = bool(program_that_calls())
+    plain = bool(calling_program())
     console = _Console(
         stderr=stderr, highlight=False, force_terminal=False if plain else None, no_color=True if plain else None
     )

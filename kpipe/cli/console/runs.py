@@ -23,14 +23,14 @@ __all__ = ["print_no_runs", "print_removable", "print_runs"]
 def print_runs(
     title: str, runs: Sequence[Mapping[str, Any]], *, bias: SelectionBias | None = None, expected: str = ""
 ) -> None:
-    """Print a table of runs to stdout, with a row for each, and what the best of them is worth.
+    """Print a table of runs to stdout, with a row for each, and the best score corrected for selection bias.
 
     Parameters
     ----------
     title : str
         The competition, the metric and, if need be, the files.
     runs : sequence of mapping
-        Summaries of runs whose scores compare, see ``kpipe.runs.listing.summarize``.
+        Summaries of comparable runs, see ``kpipe.runs.listing.summarize``.
     bias : SelectionBias, optional
         The selection bias of the best of them.
     expected : str
@@ -51,7 +51,7 @@ def print_no_runs(out: Path, *, slug: str | None, model: str | None, meant: str)
     out : Path
         The folder that runs are written to.
     slug, model : str or None
-        Of which runs were asked for.
+        The competition and the model that the user asked for.
     meant : str
         A question that names the competition that was probably meant, after a blank; may be empty.
     """

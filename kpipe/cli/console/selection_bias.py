@@ -12,14 +12,14 @@ __all__ = ["find_selection_bias", "print_selection_bias"]
 
 
 def find_selection_bias(run: Run, console: Console) -> SelectionBias | None:
-    """Return the selection bias among the runs that compare with one; None, after saying why, if it is unknown.
+    """Return the selection bias among the runs comparable to one; None, after printing why, if it is unknown.
 
     Parameters
     ----------
     run : Run
         A finished run.
     console : rich.console.Console
-        Where to say why.
+        Where to print why.
     """
     try:
         return estimate_selection_bias(run)

@@ -30,7 +30,7 @@ __all__ = ["Backbone", "build_backbone", "read_tensors"]
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # TensorFlow's, from which EfficientNet-Lite was converted
-_CLASSIFIER = re.compile(r"(_?fc|classifier|head|heads)(\.|$)|.*num_batches_tracked$")  # they need not fit
+_CLASSIFIER = re.compile(r"(_?fc|classifier|head|heads)(\.|$)|.*num_batches_tracked$")  # tensors that need not fit
 _NESTED = ("state_dict", "model_state_dict", "model")  # keys under which training scripts store the tensors
 
 Tensors = Mapping[str, Tensor]

@@ -13,7 +13,7 @@ from kpipe.models.nets.image_augmentation import ImageShape, Padding, shift_imag
 
 __all__ = ["LAYERS", "ConvLayer", "ConvNetwork"]
 
-_SQUARES, _MOST_SQUARES = (2, 4, 8), 20  # pixels to a side that are taken as one, so that there are so many to a side
+_SQUARES, _MOST_SQUARES = (2, 4, 8), 20  # sides of the squares of pixels that are taken as one; most squares to a side
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class ConvNetwork(nn.Module):
 
 
 class _Residual(nn.Module):
-    """The input plus what two convolutions make of it."""
+    """The input plus the output of two convolutions on it."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

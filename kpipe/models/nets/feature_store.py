@@ -1,8 +1,8 @@
 """Features that earlier fits have computed: each picture, and each text, goes through a frozen network once.
 
 The store is a folder of sixteen files, by the first digit of a row's hash, each with a lock. Fits of several
-processes that need the same pictures compute different files at the same time. What cannot be read or written is
-computed.
+processes that need the same pictures compute different files at the same time. Features that cannot be read or written
+are computed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def features_of(rows: Sequence[bytes] | np.ndarray, compute: Compute, folder: Pa
 
 
 def _shard(keys: np.ndarray, places: np.ndarray, compute: Compute, path: Path, *, patient: bool) -> np.ndarray:
-    """The features of the rows of one file; Timeout if another process has it and one is not to wait."""
+    """The features of the rows of one file. Raises Timeout if another process has locked it, unless ``patient``."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(path.with_suffix(".lock"))
@@ -81,7 +81,7 @@ def _shard(keys: np.ndarray, places: np.ndarray, compute: Compute, path: Path, *
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Sorted hashes and their features; empty arrays where the file lacks or is damaged."""
+    """Sorted hashes and their features; empty arrays if the file is missing or damaged."""
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             keys, values = archive["keys"], archive["values"]

@@ -31,7 +31,8 @@ _LOG = logging.getLogger("kpipe")
 Step = Callable[[], None]
 
 _WARM_UPS = 3  # calls in which libraries choose kernels and take memory, which must not happen during a recording
-# Of what a step changes, by its norm: two orders of bfloat16 sums differ by less, another batch or rate by more.
+# Relative to the norm of a step's change: bfloat16 sums in another order differ by less, another batch or learning rate
+# by more.
 _TOLERANCE = 0.1
 _FAILED: list[Recorder] = []  # kept, since torch may still refer to a graph whose recording failed
 
@@ -90,7 +91,7 @@ class Steps:
         self.recordings.get(kind, step)()
 
     def _record(self, recorder: Recorder, kind: Hashable, step: Step) -> None:
-        """Record a step, which leaves everything as it was; whether it failed or not."""
+        """Record a step, and restore everything afterwards, whether that failed or not."""
         start, saved = time.perf_counter(), self.state.save()
         try:
             self.recordings[kind] = self._recording(recorder, step, saved)

@@ -1,6 +1,6 @@
 """Layers of several small networks that are trained side by side: its *members*, computed as one network.
 
-For small tables a step costs the calls more than the arithmetic: eight members take little longer than one.
+For small tables, the calls of a step take longer than its arithmetic: eight members take little longer than one.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ __all__ = ["MEMBER_LOSSES", "Dropout", "MemberBatchNorm", "MemberLinear", "Membe
 
 
 class Dropout(nn.Dropout):
-    """``nn.Dropout``, which on a processor draws the same numbers for the same bytes in half of the time.
+    """``nn.Dropout`` that takes half of the time on CPUs that are not Intel's.
 
-    A processor that is not Intel's takes 11 ns a unit for ``bernoulli_``, and 5 for ``uniform_`` and a comparison: a
-    quarter of all that training on titanic takes (torch 2.13, AMD EPYC).
+    There, ``bernoulli_`` takes 11 ns a unit, ``uniform_`` and a comparison take 5: the difference is a quarter of the
+    time of training on titanic (torch 2.13, AMD EPYC).
     """
 
     def forward(self, units: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ __all__ = ["Augment", "LossFunction", "Recipe", "Trained", "Weights", "forward",
 Weights = dict[str, np.ndarray]
 LossFunction = Callable[[Tensor, Tensor], Tensor]  # (outputs, targets) → the mean loss
 Augment = Callable[[Tensor, torch.Generator], Tensor]  # (batch, generator) → batch, on the device
-_MIXED = 30  # epochs: after 19, cutmix made photo-net worse, after 48 better (docs/decisions/0017-pictures.md)
+_MIXED = 30  # epochs: with 19, CutMix made photo-net worse, with 48 better (docs/decisions/0017-pictures.md)
 _PREDICTED = 128  # rows at a time, where the time of a prediction is measured
 _GPU_NUMBERS = 2**23  # inputs at a time of a prediction on a GPU, which few rows leave idle
 

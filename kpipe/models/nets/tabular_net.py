@@ -1,7 +1,7 @@
 """The model ``tabular-net``: piecewise linear encodings, embeddings, and members that share their weights.
 
 Scores of the defaults in one cross-validation of five folds, shuffled by seed 0, beside this package's ``neural`` and
-``boosting`` (LightGBM); log loss in brackets; processor seconds per fit on one thread of a crowded 2-core machine,
+``boosting`` (LightGBM); log loss in brackets; CPU seconds per fit on one thread of a crowded 2-core machine,
 torch 2.13. Text of many values (names, tickets) was dropped, cabins were split::
 
                                     tabular-net               neural                    boosting
