@@ -30,7 +30,7 @@ from kpipe.models.nets.loop import LossFunction, Trained
 from kpipe.models.nets.machine import Machine, torch_session
 from kpipe.models.validation import require, require_finite, require_one_of
 
-__all__ = ["LearningRates", "Schedule", "find_lr", "train_learner"]
+__all__ = ["Batches", "LearningRates", "Schedule", "find_lr", "train_learner"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,8 +182,8 @@ def _quiet_learner(
 ) -> Iterator[Any]:
     """A ``Learner`` without progress bar and log, which leaves no file."""
     rows, wanted = torch.tensor(inputs, device=device), torch.tensor(targets, device=device)
-    batches = _Batches(rows, wanted, schedule.batch_size)
-    no_batches = _Batches(rows[:0], wanted[:0], schedule.batch_size)
+    batches = Batches(rows, wanted, schedule.batch_size)
+    no_batches = Batches(rows[:0], wanted[:0], schedule.batch_size)
     with tempfile.TemporaryDirectory() as folder:  # lr_find keeps the first weights in a file
         learner = Learner(
             DataLoaders(batches, no_batches, device=device),
@@ -196,11 +196,23 @@ def _quiet_learner(
             yield learner
 
 
-class _Batches:
-    """What ``Learner`` needs of a DataLoader: batches in a new order each epoch, and their number."""
+class Batches:
+    """What ``Learner`` needs of a DataLoader: batches in a new order each epoch, and their number.
 
-    def __init__(self, rows: Tensor, wanted: Tensor, size: int) -> None:
-        self.dataset, self.wanted, self.size = rows, wanted, size
+    Parameters
+    ----------
+    rows : Tensor of shape (n, ...)
+    targets : Tensor of shape (n,) or (n, k)
+    size : int
+        Rows of a batch, at the most.
+    prepare : callable
+        Rows of a batch → the network's input. By default, the rows themselves.
+    """
+
+    def __init__(
+        self, rows: Tensor, targets: Tensor, size: int, prepare: Callable[[Tensor], Tensor] = lambda rows: rows
+    ) -> None:
+        self.dataset, self.targets, self.size, self.prepare = rows, targets, size, prepare
 
     def __len__(self) -> int:
         return math.ceil(len(self.dataset) / self.size)
@@ -209,4 +221,4 @@ class _Batches:
         # drawn on the CPU, so that the order is the same on every device
         order = torch.randperm(len(self.dataset)).to(self.dataset.device)
         for batch in order.tensor_split(len(self)) if len(self) else ():
-            yield self.dataset[batch], self.wanted[batch]
+            yield self.prepare(self.dataset[batch]), self.targets[batch]

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import fastai.callback.schedule  # noqa: F401  # gives Learner its fine_tune
@@ -16,13 +15,14 @@ import torch
 from fastai.data.core import DataLoaders
 from torch import Tensor, nn
 
+from kpipe.models.nets.fastai_training import Batches
 from kpipe.models.nets.image_augmentation import RandomWarp
 from kpipe.models.nets.loop import Trained, Weights
 from kpipe.models.nets.machine import Machine, autocast, torch_session
 from kpipe.models.nets.picture_batches import to_pictures
 from kpipe.models.validation import require_finite
 
-__all__ = ["Batches", "FineTuning", "fine_tune", "restore"]
+__all__ = ["FineTuning", "fine_tune", "restore"]
 
 
 class FineTuning(NamedTuple):
@@ -162,29 +162,3 @@ class _LastMap(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         found: Tensor = self.backbone.body(self.backbone.normalize(pictures))[-1]
         return found
-
-
-class Batches:
-    """What ``Learner`` needs of a DataLoader: batches of pictures in a new order each epoch, and their number.
-
-    Parameters
-    ----------
-    rows : Tensor of shape (n, pixels)
-    targets : Tensor of shape (n,)
-    size : int
-        Rows of a batch, at the most.
-    pictures : callable
-        Rows of a batch → its pictures.
-    """
-
-    def __init__(self, rows: Tensor, targets: Tensor, size: int, pictures: Callable[[Tensor], Tensor]) -> None:
-        self.dataset, self.targets, self.size, self.pictures = rows, targets, size, pictures
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.dataset) / self.size)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        # drawn on the CPU, so that the order is the same on every device
-        order = torch.randperm(len(self.dataset)).to(self.dataset.device)
-        for batch in order.tensor_split(len(self)) if len(self) else ():
-            yield self.pictures(self.dataset[batch]), self.targets[batch]
