@@ -9,7 +9,7 @@ import pandas as pd
 
 from kpipe.checks.interface import Finding, TrainedModels
 from kpipe.checks.perturbation import with_other_rows
-from kpipe.checks.statistics import scaled_ranks
+from kpipe.checks.statistics import rank_correlation
 from kpipe.checks.trainer import ROUNDING, ROWS_DIFFER, Trainer, changed_rows
 from kpipe.core.values import Folds, Predictions
 from kpipe.data.column_types import to_codes
@@ -107,7 +107,7 @@ def _by_weakest_column(problem: Problem, held: np.ndarray) -> np.ndarray:
     varies = [place for place in range(codes.shape[1]) if np.ptp(codes[:, place])]
     if not varies or not np.ptp(y):
         return held
-    correlations = [abs(np.corrcoef(scaled_ranks(codes[:, place]), scaled_ranks(y))[0, 1]) for place in varies]
+    correlations = [abs(rank_correlation(codes[:, place], y)) for place in varies]
     weakest = codes[:, varies[int(np.argmin(correlations))]]
     return np.asarray(held[np.argsort(weakest, kind="stable")])
 
@@ -142,14 +142,12 @@ def _looked_up(
         )
     y = before.y[held] if before.y.ndim == 1 else before.y[held, 0]
     deviation = (predictions - mean)[:, -1]
-    if len(held) < _MIN_HELD or not np.ptp(deviation) or not np.ptp(y):
-        return None
-    told = abs(float(np.corrcoef(scaled_ranks(deviation), scaled_ranks(y))[0, 1]))
-    if predictions.shape[1] > 2 or told < _LOOKED_UP:
+    correlation = abs(rank_correlation(deviation, y))
+    if len(held) < _MIN_HELD or predictions.shape[1] > 2 or correlation < _LOOKED_UP:
         return None
     return (
-        f"still orders validation rows by their own targets (rank correlation {told:.2f}) when all of them have the "
-        "columns of a few others: the target is looked up by the id. Remove that lookup."
+        f"still orders validation rows by their own targets (rank correlation {correlation:.2f}) when all of them have "
+        "the columns of a few others: the target is looked up by the id. Remove that lookup."
     )
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from kpipe.checks.folds import time_values
 from kpipe.checks.interface import Finding, TableCheck
-from kpipe.checks.statistics import ks_statistic, scaled_ranks
+from kpipe.checks.statistics import ks_statistic, rank_correlation
 from kpipe.core.values import Folds
 from kpipe.data.column_types import is_pixel_table, to_numeric
 from kpipe.data.dates import parse_dates
@@ -219,15 +219,11 @@ def _alike(one: np.ndarray, two: np.ndarray) -> bool:
 def _as_break(pair: np.ndarray, bad: np.ndarray, table: str, strength: float, good: float) -> _Break:
     rows = np.flatnonzero(bad)
     part = pair[rows]
-    here = _correlation(part[:, 0], part[:, 1])
-    restored = {by: abs(_correlation(part[:, 0], np.roll(part[:, 1], by))) for by in _SHIFTS if len(part) > 50}
+    here = rank_correlation(part[:, 0], part[:, 1])
+    restored = {by: abs(rank_correlation(part[:, 0], np.roll(part[:, 1], by))) for by in _SHIFTS if len(part) > 50}
     best = max(restored, key=lambda by: restored[by], default=0)
     shift = best if best and restored[best] > _RESTORED * good else 0
     return _Break(strength, "", "", table, int(rows[0]), int(rows[-1]), len(rows), here, good, shift)
-
-
-def _correlation(one: np.ndarray, two: np.ndarray) -> float:
-    return float(np.corrcoef(scaled_ranks(one), scaled_ranks(two))[0, 1]) if np.ptp(one) and np.ptp(two) else 0.0
 
 
 def _finding(worst: _Break, broken: list[_Break]) -> Finding:

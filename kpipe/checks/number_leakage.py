@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from kpipe.checks.binning import Evidence
-from kpipe.checks.statistics import scaled_ranks
+from kpipe.checks.statistics import rank_correlation
 
 __all__ = ["find_number_leak", "find_rank_leak", "is_in_order"]
 
@@ -113,7 +113,7 @@ def find_number_leak(values: np.ndarray, y: np.ndarray, target: str) -> Evidence
         subsets[f"where it is not {usual:g}"] = present & (values != usual)
     for where, rows in subsets.items():
         if len(np.unique(y[rows])) >= max(_MIN_RANKED, rows.sum() / 4):
-            rho = _rank_correlation(values[rows], y[rows])
+            rho = rank_correlation(values[rows], y[rows])
             if abs(rho) >= _COPY:
                 # Of fewer rows or a lower correlation: a good sensor has missing values, too.
                 sure = bool(abs(rho) >= _SURE and rows.sum() >= _MIN_RANKED_SURE)
@@ -137,15 +137,11 @@ def _find_noisy_line(values: np.ndarray, y: np.ndarray, present: np.ndarray, tar
             share = float(near.mean())
             if share - by_chance < _MIN_NEAR or share < _TIMES_CHANCE * by_chance or (~near).sum() < _MIN_OTHERS:
                 continue
-            if abs(_rank_correlation(x[~near], t[~near])) < _WEAK and len(np.unique(t[near])) >= _MIN_RANKED:
+            if abs(rank_correlation(x[~near], t[~near])) < _WEAK and len(np.unique(t[near])) >= _MIN_RANKED:
                 count = f"{int(near.sum())} of {len(y)} rows"
                 text = f"is within {limit:.2g} of {form} in {count}, and unrelated to it in the others"
                 return Evidence(int(near.sum()) >= _MIN_ON_LINE_SURE, int(near.sum()), text)
     return None
-
-
-def _rank_correlation(x: np.ndarray, y: np.ndarray) -> float:
-    return float(np.corrcoef(scaled_ranks(x), scaled_ranks(y))[0, 1]) if np.ptp(x) and np.ptp(y) else 0.0
 
 
 def _find_line(values: np.ndarray, y: np.ndarray, present: np.ndarray, target: str) -> Evidence | None:
@@ -181,7 +177,7 @@ def _unrelated_elsewhere(x: np.ndarray, y: np.ndarray, on_line: np.ndarray, resi
     a count is last year's, or one more; zeros stay zeros.
     """
     others = x[~on_line], y[~on_line]
-    weak = len(others[0]) < _MIN_RANKED or abs(_rank_correlation(*others)) < _WEAK
+    weak = len(others[0]) < _MIN_RANKED or abs(rank_correlation(*others)) < _WEAK
     return bool(
         weak and _mode(residuals[~on_line])[1] <= on_line.sum() / 4 and _mode(y[on_line])[1] <= on_line.sum() / 2
     )

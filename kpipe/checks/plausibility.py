@@ -10,7 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from kpipe.checks.binning import bin_column
 from kpipe.checks.interface import Finding, PredictionCheck, TrainedModels
-from kpipe.checks.statistics import scaled_ranks
+from kpipe.checks.statistics import rank_correlation, scaled_ranks
 from kpipe.checks.wide import sample_columns
 from kpipe.core.metrics import Metric, evaluate, output
 from kpipe.data.column_types import is_free_text, is_pixel_table, to_numeric
@@ -82,15 +82,11 @@ def plausible_score(trained: TrainedModels) -> Iterator[Finding]:
 def _skill(y: np.ndarray, oof: np.ndarray) -> float:
     """From 0 to 1: the rank correlation of values; for two classes 2 AUC - 1; for more, the share of errors removed."""
     if oof.shape[1] == 1:
-        return _correlation(y, oof[:, 0])
+        return abs(rank_correlation(y, oof[:, 0]))
     if oof.shape[1] == 2:
         return abs(2 * float(roc_auc_score(y, oof[:, 1] - oof[:, 0])) - 1) if len(np.unique(y)) == 2 else 0.0
     wrong, usual = (oof.argmax(axis=1) != y).mean(), 1 - np.bincount(y.astype(int)).max() / len(y)
     return float(1 - wrong / usual) if usual > 0 else 0.0
-
-
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    return abs(float(np.corrcoef(scaled_ranks(a), scaled_ranks(b))[0, 1])) if np.ptp(a) and np.ptp(b) else 0.0
 
 
 def _best_single(X: pd.DataFrame, y: np.ndarray) -> tuple[float, str]:

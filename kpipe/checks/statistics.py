@@ -7,7 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-__all__ = ["differing_columns", "hash_values", "ks_statistic", "list_names", "scaled_ranks", "two_proportion_z"]
+__all__ = [
+    "differing_columns",
+    "hash_values",
+    "ks_statistic",
+    "list_names",
+    "rank_correlation",
+    "scaled_ranks",
+    "two_proportion_z",
+]
 
 
 def two_proportion_z(share: float, n: int, reference: float, m: int) -> float:
@@ -81,6 +89,28 @@ def scaled_ranks(values: np.ndarray) -> np.ndarray:
     _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     return np.asarray((ends - (counts + 1) / 2)[inverse] / max(len(values) - 1, 1))
+
+
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Spearman's rank correlation of two columns.
+
+    Parameters
+    ----------
+    a, b : (n,) array
+
+    Returns
+    -------
+    float
+        0.0 if one of them is constant.
+
+    Examples
+    --------
+    >>> round(rank_correlation(np.array([1, 2, 3]), np.array([1, 8, 27])), 6)
+    1.0
+    >>> rank_correlation(np.array([1, 2, 3]), np.array([5, 5, 5]))
+    0.0
+    """
+    return float(np.corrcoef(scaled_ranks(a), scaled_ranks(b))[0, 1]) if np.ptp(a) and np.ptp(b) else 0.0
 
 
 def hash_values(values: pd.Series) -> np.ndarray:
