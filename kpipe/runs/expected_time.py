@@ -181,8 +181,10 @@ def _besides_fits(record: Mapping[str, Any]) -> float:
     seconds = as_number(record.get("seconds"))
     if seconds is None or reused is None:
         return _START
-    trained = 0.0 if reused else sum(as_number(model.get("seconds")) or 0.0 for model in record["models"])
-    return min(max(seconds - trained / (jobs or 1), 1.0), seconds) if not reused else min(seconds, _START)
+    if reused:
+        return min(seconds, _START)
+    trained = sum(as_number(model.get("seconds")) or 0.0 for model in record["models"])
+    return min(max(seconds - trained / (jobs or 1), 1.0), seconds)
 
 
 def _typical(name: str, work: Workload) -> float:
