@@ -236,7 +236,7 @@ def test_changed_files_are_refused_by_name_until_all_rows_are_asked_for(
     write(survivors(n=200, seed=1), tmp_path / "data")
     request = ("run", SLUG, "--data", tmp_path / "data", "--out", tmp_path / "out", "--model", "linear", "--jobs", 1)
     assert call(*request) == 2
-    assert "was made of other files: sample_submission.csv" not in (error := capsys.readouterr().err)
+    assert "was made from other files: sample_submission.csv" not in (error := capsys.readouterr().err)
     assert "train.csv" in error
     assert call(*request, "--all-rows") == 0
 
@@ -290,7 +290,7 @@ def test_a_vault_is_not_opened_with_other_files(tmp_path: Path, capsys: pytest.C
     content = (tmp_path / "out" / SLUG / "vault.json").read_bytes()
     assert call("vault", "open", run.path, "--out", tmp_path / "out") == 2
     error = " ".join(capsys.readouterr().err.split())
-    assert f"was made of other files than those in {data}: test.csv, train.csv changed or missing" in error
+    assert f"was made from other files than those in {data}: test.csv, train.csv changed or missing" in error
     assert "--all-rows" not in error
     assert (tmp_path / "out" / SLUG / "vault.json").read_bytes() == content
     other = write(survivors(n=200), tmp_path / "other")
