@@ -33,7 +33,7 @@ _ROWS = 3_000  # of each table, at most
 _MIN_ROWS = 60  # of the smaller table, below which there is no result
 _FOLDS = 3
 _MISSING = -1e300
-_PERMUTED, _NAMED = 12, 3  # columns that are permuted, those that tell most by themselves, and named
+_PERMUTED, _NAMED = 12, 3  # columns that are permuted, those most predictive by themselves, and named
 _MIN_LOSS = 0.03  # of the AUC, by the permutation of a column that is named
 # AUC, and standard errors above 0.5, from which train and test count as distinguishable.
 _MAX_AUC, _SIGNIFICANT = 0.6, 3
@@ -77,10 +77,10 @@ def adversarial_validation(problem: Problem, folds: Folds) -> Iterator[Finding]:
             f"{detail} In the last fold, validation rows differ as much from training rows ({last[0]:.2f}).",
         )
         return
-    tell = f" What differs most: {', '.join(important)}." if important else " No single column explains it."
+    cause = f" What differs most: {', '.join(important)}." if important else " No single column explains it."
     yield (
         "warn",
-        f"{detail}{tell} Find the cause (such as a unit, a placeholder or a spelling) and convert it in clean, or "
+        f"{detail}{cause} Find the cause (such as a unit, a placeholder or a spelling) and convert it in clean, or "
         "validate on rows like those of test (--split).",
     )
 

@@ -77,8 +77,8 @@ def clean_row_wise(problem: Problem, _: Folds) -> Iterator[Finding]:
     transductive = problem.competition.transductive
     difference = _difference(problem, _Perturbation(True, True, True, True))
     if difference is not None and not difference.complete:
-        apart = _Perturbation(target=True, rows=True, order=True), _Perturbation(columns=True, renamed=True)
-        difference = next((found for change in apart if (found := _difference(problem, change))), None)
+        changes = _Perturbation(target=True, rows=True, order=True), _Perturbation(columns=True, renamed=True)
+        difference = next((found for change in changes if (found := _difference(problem, change))), None)
     if difference is None:
         difference = _difference(problem, _Perturbation(target=True))
     if difference is not None:

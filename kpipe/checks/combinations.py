@@ -23,13 +23,13 @@ __all__ = [
 
 _NUMBERS, _SCREENED = 50, 300  # columns that are paired; rows of the screening
 _MIN_SKILL = 0.95  # 2 AUC - 1, or the rank correlation, from which a pair of columns is examined
-_MAX_LEVELS, _CATEGORIES, _MAX_CELLS = 12, 24, 120  # of columns of categories that are joined, and of their product
+_MAX_CATEGORIES, _MOST_COLUMNS, _MAX_CELLS = 12, 24, 120  # categories of a column; columns; combinations of categories
 # Rows, and share of errors removed, by which joint categories are screened.
 _SCREENED_CELLS, _MIN_CELL_SKILL = 1_000, 0.9
 _MISSING = (0.01, 0.99)  # shares of missing values between which the missingness of a column is examined
 _MODULI = (3, 4, 6, 7, 8, 9, 11, 12, 13, 16, 24, 60)  # those of a decimal's last digits are among the parts of numbers
 _BITS = 20  # binary digits of a whole number that are examined
-_FLAGS, _MOST_FLAGS = 3, 12  # levels, and number, of columns of which four and five are joined
+_FLAGS, _MOST_FLAGS = 3, 12  # categories, and number, of columns of which four and five are joined
 _TEXTS = 8
 _COMBINATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "{} minus {}": lambda a, b: a - b,
@@ -73,7 +73,7 @@ def number_pairs(X: pd.DataFrame, skills: Screen, cells: Screen | None) -> Itera
     skills : callable
         How well values order the target.
     cells : callable or None
-        How well categories tell the class; None where the target is a number.
+        How well categories predict the class; None where the target is a number.
 
     Yields
     ------
@@ -101,7 +101,7 @@ def remainders(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
     ----------
     X : DataFrame
     cells : callable
-        How well categories tell the class.
+        How well categories predict the class.
 
     Yields
     ------
@@ -130,7 +130,7 @@ def greatest_of_columns(X: pd.DataFrame, cells: Screen, classes: int) -> Iterato
     ----------
     X : DataFrame
     cells : callable
-        How well categories tell the class.
+        How well categories predict the class.
     classes : int
         Number of classes; of two, a difference of columns says the same.
 
@@ -230,14 +230,14 @@ def joint_categories(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
     ----------
     X : DataFrame
     cells : callable
-        How well categories tell the class.
+        How well categories predict the class.
 
     Yields
     ------
     Derived
         Those that pass a screening in some of the rows.
     """
-    columns = dict(sorted(_levels(X), key=lambda one: int(one[1].max()))[:_CATEGORIES])
+    columns = dict(sorted(_category_codes(X), key=lambda one: int(one[1].max()))[:_MOST_COLUMNS])
     some = np.random.default_rng(2).permutation(len(X))[:_SCREENED_CELLS]
     flags = [name for name, codes in columns.items() if codes.max() < _FLAGS][:_MOST_FLAGS]
     for size, of in ((2, list(columns)), (3, list(columns)), (4, flags), (5, flags)):
@@ -256,10 +256,10 @@ def joint_categories(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
             yield Derived(f"The combination of {subject}", plain, joint, codes=True)
 
 
-def _levels(X: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+def _category_codes(X: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
     """Codes of the columns of few categories, and of what is missing in each column."""
     for column in X:
-        if 2 <= X[column].nunique() <= _MAX_LEVELS:
+        if 2 <= X[column].nunique() <= _MAX_CATEGORIES:
             yield str(column), pd.factorize(X[column], use_na_sentinel=False)[0]
     shares = X.isna().mean()
     for column in shares.index[(shares > _MISSING[0]) & (shares < _MISSING[1])]:

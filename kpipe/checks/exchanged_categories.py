@@ -17,7 +17,7 @@ from kpipe.problem.problem import Problem
 __all__ = ["TABLE_CHECKS", "exchanged_categories"]
 
 _ROWS, _COLUMNS, _FEATURES = 10_000, 60, 30  # of a table that are used, columns that are examined, and compared with
-_MAX_LEVELS, _MIN_ROWS = 5, 30  # categories of a column, and rows of each in either table
+_MAX_CATEGORIES, _MIN_ROWS = 5, 30  # categories of a column, and rows of each in either table
 # Mean square of the differences between a category in train and in test, in standard deviations of the columns, from
 # which they are unlike; share of it that may be left once categories are exchanged back, beyond chance.
 _UNLIKE, _LEFT = 0.05, 0.1
@@ -39,11 +39,11 @@ def exchanged_categories(problem: Problem, _: Folds) -> Iterator[Finding]:
         return
     measures = _measures(train, test)
     for column in list(train)[:_COLUMNS]:
-        if column != problem.groups and (levels := _levels(train[column], test[column])):
+        if column != problem.groups and (categories := _shared_categories(train[column], test[column])):
             others = [pair for name, pair in measures.items() if name != column][:_FEATURES]
-            meant = _meant(levels, train[column], test[column], others)
+            meant = _meant(categories, train[column], test[column], others)
             if meant is not None:
-                exchanged = {now: then for now, then in zip(levels, meant, strict=True) if now != then}
+                exchanged = {now: then for now, then in zip(categories, meant, strict=True) if now != then}
                 shown = ", ".join(
                     f"{str(now)!r} there has the rows of {str(then)!r}" for now, then in exchanged.items()
                 )
@@ -54,12 +54,12 @@ def exchanged_categories(problem: Problem, _: Folds) -> Iterator[Finding]:
                 )
 
 
-def _levels(train: pd.Series, test: pd.Series) -> list[Hashable]:
+def _shared_categories(train: pd.Series, test: pd.Series) -> list[Hashable]:
     """The categories of a column that both tables have in enough rows; none if there are other ones, or many."""
     if pd.api.types.is_float_dtype(train) and train.nunique() > 2:
         return []
     ours, theirs = train.value_counts(), test.value_counts()
-    if not 2 <= len(ours) <= _MAX_LEVELS or set(ours.index) != set(theirs.index):
+    if not 2 <= len(ours) <= _MAX_CATEGORIES or set(ours.index) != set(theirs.index):
         return []
     return list(ours.index) if min(ours.min(), theirs.min()) >= _MIN_ROWS else []
 
@@ -91,28 +91,32 @@ def _measures(train: pd.DataFrame, test: pd.DataFrame) -> dict[Hashable, tuple[n
 
 
 def _meant(
-    levels: list[Hashable], train: pd.Series, test: pd.Series, others: list[tuple[np.ndarray, np.ndarray]]
+    categories: list[Hashable], train: pd.Series, test: pd.Series, others: list[tuple[np.ndarray, np.ndarray]]
 ) -> list[Hashable] | None:
     """What each category of test means in train; None where it means itself, or nothing fits better."""
     if not others:
         return None
-    ours, theirs = (_means(levels, column, [pair[side] for pair in others]) for side, column in ((0, train), (1, test)))
-    sizes = [np.array([(column == level).sum() for level in levels]) for column in (train, test)]
+    ours, theirs = (
+        _means(categories, column, [pair[side] for pair in others]) for side, column in ((0, train), (1, test))
+    )
+    sizes = [np.array([(column == category).sum() for category in categories]) for column in (train, test)]
     by_chance = float(np.mean(1 / sizes[0] + 1 / sizes[1]))
     # A shift of all of test is no exchange.
     ours, theirs = (means - means.mean(axis=0) for means in (ours, theirs))
     usual = float(np.mean((theirs - ours) ** 2))
     if usual < _UNLIKE:
         return None
-    best = min(permutations(range(len(levels))), key=lambda order: float(np.mean((theirs - ours[list(order)]) ** 2)))
+    best = min(
+        permutations(range(len(categories))), key=lambda order: float(np.mean((theirs - ours[list(order)]) ** 2))
+    )
     left = float(np.mean((theirs - ours[list(best)]) ** 2))
-    return [levels[place] for place in best] if left < _LEFT * usual + by_chance and left < usual / 4 else None
+    return [categories[place] for place in best] if left < _LEFT * usual + by_chance and left < usual / 4 else None
 
 
-def _means(levels: list[Hashable], column: pd.Series, others: list[np.ndarray]) -> np.ndarray:
-    """(levels, others) the mean of each other column in the rows of each category."""
+def _means(categories: list[Hashable], column: pd.Series, others: list[np.ndarray]) -> np.ndarray:
+    """(categories, others) the mean of each other column in the rows of each category."""
     cells, values = column.astype(object), np.column_stack(others)
-    return np.array([values[(cells == level).to_numpy()].mean(axis=0) for level in levels])
+    return np.array([values[(cells == category).to_numpy()].mean(axis=0) for category in categories])
 
 
 TABLE_CHECKS = (TableCheck("exchanged categories", exchanged_categories),)

@@ -24,7 +24,7 @@ from kpipe.problem.problem import Problem
 __all__ = ["TABLE_CHECKS", "columns_joined_by_row"]
 
 _ROWS, _MIN_ROWS = 30_000, 200  # the first rows of each table that are used, and the fewest
-_COLUMNS, _PAIRS, _MAX_LEVELS = 80, 300, 50  # columns that are compared, pairs, and levels of a category
+_COLUMNS, _PAIRS, _MAX_CATEGORIES = 80, 300, 50  # columns that are compared, pairs, and categories of one
 _TOGETHER = 0.35  # correlation of ranks from which two columns belong together
 # The range of a Brownian bridge exceeds this once in 30 million times (Kuiper's distribution).
 _BRIDGE = 3.3
@@ -32,9 +32,9 @@ _LOST = 0.25  # share of the correlation that is left where rows are joined wron
 _FEW = 0.02  # share of train's rows of which half of the correlation may not come
 _SHORTEST = 0.05  # share of the rows of such a stretch, at least
 _ALIKE = 0.12  # Kolmogorov-Smirnov statistic between a column here and there: the column itself is as it should be
-# Rows per level of a column that determines another; share of train's rows in which it does; share of test's in which
-# it does otherwise; share of rows of the most frequent value of the other, at most.
-_ROWS_PER_LEVEL, _DETERMINED, _OTHERWISE, _MOSTLY = 3.0, 0.998, 0.05, 0.9
+# Rows per category of a column that determines another; share of train's rows in which it does; share of test's in
+# which it does otherwise; share of rows of the most frequent value of the other, at most.
+_ROWS_PER_CATEGORY, _DETERMINED, _OTHERWISE, _MOSTLY = 3.0, 0.998, 0.05, 0.9
 _SHIFTS = tuple(sign * by for by in range(1, 11) for sign in (1, -1))  # rows
 _RESTORED = 0.7  # share of the correlation that comes back when a shift is undone
 
@@ -89,11 +89,11 @@ def _determined_otherwise(train: pd.DataFrame, test: pd.DataFrame) -> str | None
     columns = list(_categories(train, test))
     for given, one, one_test in columns:
         first = np.unique(one, return_index=True)[1]
-        levels, codes = np.unique(one, return_inverse=True)
-        if len(one) < _ROWS_PER_LEVEL * len(levels):
+        values, codes = np.unique(one, return_inverse=True)
+        if len(one) < _ROWS_PER_CATEGORY * len(values):
             continue
-        place = np.searchsorted(levels, one_test).clip(max=len(levels) - 1)
-        known = levels[place] == one_test
+        place = np.searchsorted(values, one_test).clip(max=len(values) - 1)
+        known = values[place] == one_test
         for name, two, two_test in columns:
             if name.split(" of ")[-1] == given.split(" of ")[-1] or np.bincount(two).max() > _MOSTLY * len(two):
                 continue
@@ -123,12 +123,12 @@ def _categories(train: pd.DataFrame, test: pd.DataFrame) -> Iterator[tuple[str, 
             }
         for name, values in parts.items():
             codes = pd.factorize(values, use_na_sentinel=False)[0]
-            if 2 <= len(np.unique(codes[: len(train)])) <= len(train) / _ROWS_PER_LEVEL:
+            if 2 <= len(np.unique(codes[: len(train)])) <= len(train) / _ROWS_PER_CATEGORY:
                 yield name, codes[: len(train)], codes[len(train) :]
 
 
 def _encode(train: pd.DataFrame, test: pd.DataFrame) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Columns of both tables as centred ranks among train's; a category by the mean of what it tells most about."""
+    """Columns of both tables as centred ranks among train's; categories as the mean of what they explain best."""
     ours: dict[str, np.ndarray] = {}
     theirs: dict[str, np.ndarray] = {}
     columns = [c for c in list(train)[:_COLUMNS] if time_values(train[c]) is None and train[c].nunique() > 1]
@@ -143,14 +143,14 @@ def _encode(train: pd.DataFrame, test: pd.DataFrame) -> tuple[dict[str, np.ndarr
             made[str(column)] = np.where(np.isnan(part), 0.0, place / len(ordered) - 0.5)
     ranks = np.column_stack(list(ours.values())) if ours else np.zeros((len(train), 0))
     for column in columns:
-        if str(column) not in ours and ranks.shape[1] and train[column].nunique() <= _MAX_LEVELS:
-            codes, levels = pd.factorize(train[column], use_na_sentinel=False)
+        if str(column) not in ours and ranks.shape[1] and train[column].nunique() <= _MAX_CATEGORIES:
+            codes, categories = pd.factorize(train[column], use_na_sentinel=False)
             counts = np.bincount(codes)
             means = np.column_stack([np.bincount(codes, weights=rank) / counts for rank in ranks.T])
-            told = (means[codes].var(axis=0)) / np.maximum(ranks.var(axis=0), 1e-12)
-            by_level = dict(zip(levels, means[:, int(np.argmax(told))], strict=True))
-            ours[str(column)] = train[column].map(by_level).fillna(0.0).to_numpy(dtype=np.float64)
-            theirs[str(column)] = test[column].map(by_level).fillna(0.0).to_numpy(dtype=np.float64)
+            explained = (means[codes].var(axis=0)) / np.maximum(ranks.var(axis=0), 1e-12)
+            by_category = dict(zip(categories, means[:, int(np.argmax(explained))], strict=True))
+            ours[str(column)] = train[column].map(by_category).fillna(0.0).to_numpy(dtype=np.float64)
+            theirs[str(column)] = test[column].map(by_category).fillna(0.0).to_numpy(dtype=np.float64)
     return ours, theirs
 
 

@@ -13,7 +13,7 @@ from kpipe.core.metrics import METRICS, Metric, output
 __all__ = ["PREDICTION_CHECKS", "own_metric"]
 
 _MIN_ROWS = 100
-_SPOILT = 0.1  # share of rows that are predicted wrongly where the others are perfect
+_CORRUPTED = 0.1  # share of rows that are predicted wrongly where the others are perfect
 _PART_ROWS, _PARTITIONS, _CHOSEN = 25, 5, 0.03  # rows of a part; partitions; share of the way to perfect
 
 
@@ -146,18 +146,18 @@ def _leaves_out_unsure_rows(probed: _Probed) -> Finding | None:
 
 
 def _leaves_out_the_worst(probed: _Probed) -> Finding | None:
-    rows = np.random.default_rng(0).permutation(len(probed.y))[: round(_SPOILT * len(probed.y))]
-    spoilt = probed.perfect.copy()
+    rows = np.random.default_rng(0).permutation(len(probed.y))[: round(_CORRUPTED * len(probed.y))]
+    corrupted = probed.perfect.copy()
     if probed.oof.shape[1] == 1:
-        spoilt[rows] = probed.y[rows, None] + 10 * max(float(np.ptp(probed.y)), 1.0)
+        corrupted[rows] = probed.y[rows, None] + 10 * max(float(np.ptp(probed.y)), 1.0)
     else:
-        spoilt[rows] = np.roll(probed.perfect[rows], 1, axis=1)
-    if not probed.same(probed.score(spoilt), probed.score(probed.perfect)):
+        corrupted[rows] = np.roll(probed.perfect[rows], 1, axis=1)
+    if not probed.same(probed.score(corrupted), probed.score(probed.perfect)):
         return None
     return (
         "warn",
-        f"{probed.metric.name} is perfect although {_SPOILT:.0%} of the rows are predicted wrongly: it leaves out the "
-        "worst rows, or counts only some rows. Make sure that Kaggle's metric does so, too.",
+        f"{probed.metric.name} is perfect although {_CORRUPTED:.0%} of the rows are predicted wrongly: it leaves out "
+        "the worst rows, or counts only some rows. Make sure that Kaggle's metric does so, too.",
     )
 
 

@@ -18,7 +18,7 @@ _ROWS, _MIN_ROWS = 2_000, 100  # pictures of each table that are compared
 # The Kolmogorov-Smirnov statistic that chance exceeds once in 100,000 times, over sqrt((n + m) / (n m)); and the least
 # that counts.
 _CRITICAL, _UNLIKE = 2.5, 0.1
-_TOLD_ROWS, _PIXELS, _LEVELS, _MAX_CLASSES = 3_000, 3_072, 16, 50  # rows, pixels and grey levels that are tabulated
+_TABULATED, _PIXELS, _LEVELS, _MAX_CLASSES = 3_000, 3_072, 16, 50  # rows, pixels and grey levels that are tabulated
 # Share of the uncertainty about the class that a pixel explains: likely a mark, and surely one; and how many times as
 # much as nine of ten pixels explain.
 _MARK, _SURE_MARK, _TIMES = 0.15, 0.5, 4.0
@@ -104,30 +104,30 @@ def pixels_tell_the_class(problem: Problem, _: Folds) -> Iterator[Finding]:
     if shape is None or problem.labels is None or y.ndim > 1 or not 2 <= len(problem.labels) <= _MAX_CLASSES:
         return
     rng = np.random.default_rng(0)
-    rows = np.sort(rng.permutation(len(problem.tables.train) - problem.tables.extra)[:_TOLD_ROWS])
+    rows = np.sort(rng.permutation(len(problem.tables.train) - problem.tables.extra)[:_TABULATED])
     if len(rows) < _MIN_ROWS * 2:
         return
     pictures = problem.tables.train[columns].iloc[rows].to_numpy()
     places = _places(shape, rng)
-    told = _explained_shares(pictures[:, places], y[rows].astype(np.int64), len(problem.labels))
-    best = int(np.argmax(told))
-    usual = float(np.quantile(told, 0.9))
+    explained = _explained_shares(pictures[:, places], y[rows].astype(np.int64), len(problem.labels))
+    best = int(np.argmax(explained))
+    usual = float(np.quantile(explained, 0.9))
     row, rest = divmod(int(places[best]), shape[1] * shape[2])
     where = f"row {row + 1}, column {rest // shape[2] + 1}"
-    if told[best] < _MARK or told[best] < _TIMES * max(usual, 0.0):
+    if explained[best] < _MARK or explained[best] < _TIMES * max(usual, 0.0):
         yield (
             "pass",
-            f"No single pixel predicts the class (the best, at {where}: {max(told[best], 0):.0%} of the uncertainty "
-            "explained).",
+            f"No single pixel predicts the class (the best, at {where}: {max(explained[best], 0):.0%} of the "
+            "uncertainty explained).",
         )
         return
-    many = int((told > told[best] / 2).sum())
+    many = int((explained > explained[best] / 2).sum())
     yield (
-        "fail" if told[best] >= _SURE_MARK else "warn",
-        f"The pixel at {where} alone explains {told[best]:.0%} of the uncertainty about the class; nine of ten pixels "
-        f"explain at most {max(usual, 0):.0%}. {many:,} of the tested pixels explain half as much or more: probably a "
-        "mark, a frame or a logo in the pictures of some classes. Look at that region, and crop or mask it in all "
-        "pictures.",
+        "fail" if explained[best] >= _SURE_MARK else "warn",
+        f"The pixel at {where} alone explains {explained[best]:.0%} of the uncertainty about the class; nine of ten "
+        f"pixels explain at most {max(usual, 0):.0%}. {many:,} of the tested pixels explain half as much or more: "
+        "probably a mark, a frame or a logo in the pictures of some classes. Look at that region, and crop or mask it "
+        "in all pictures.",
     )
 
 

@@ -26,7 +26,7 @@ _MEANING = {FILE_COLUMNS[3]: " (for JPEG files, the quality)"}
 _FLAT = 4.0  # standard deviation of a thumbnail's grey levels below which it shows nothing
 _QUERIES, _AMONG, _AT_A_TIME = 2_000, 20_000, 500  # pictures looked up, looked up among, and at a time
 _SIGNIFICANT, _MIN_EXCESS, _FAILS = 3.5, 0.003, 0.1  # as for rows of tables
-_ROWS_OF_A_CLASS = 5  # at least, so that a tree can tell a class
+_ROWS_OF_A_CLASS = 5  # at least, so that a tree can learn a class
 # Share of the most common class's errors that a column about the files removes; more for their sizes, since the
 # textures that pictures show affect these, too.
 _REVEALED, _REVEALED_BY_SIZE = 0.3, 0.5
@@ -219,20 +219,20 @@ def files_tell_the_class(problem: Problem, folds: Folds) -> Iterator[Finding]:
     y = problem.y
     tree = DecisionTreeClassifier(max_leaf_nodes=max(8, 2 * len(problem.labels)), min_samples_leaf=5, random_state=0)
     usual = float(np.bincount(y).max() / len(y))
-    told = {}
+    accuracy = {}
     for name in facts:
         X = problem.tables.train[[name]].to_numpy()
         right = [
             tree.fit(X[fit], y[fit]).predict(X[valid]) == y[valid]
             for fit, valid in zip(folds.train, folds.valid, strict=True)
         ]
-        told[name] = float(np.concatenate(right).mean())
-    name = max(told, key=lambda each: told[each])
-    share = (told[name] - usual) / max(1 - usual, 1e-9)
+        accuracy[name] = float(np.concatenate(right).mean())
+    name = max(accuracy, key=lambda each: accuracy[each])
+    share = (accuracy[name] - usual) / max(1 - usual, 1e-9)
     if share > (_REVEALED_BY_SIZE if name == FILE_COLUMNS[0] else _REVEALED):
         yield (
             "warn",
-            f"{name!r}{_MEANING.get(name, '')} alone tells the class of {told[name]:.1%} of the pictures (the most "
+            f"{name!r}{_MEANING.get(name, '')} alone tells the class of {accuracy[name]:.1%} of the pictures (the most "
             f"common class: {usual:.1%}): pictures of different classes were saved in different ways. A network may "
             "learn traces of that instead of what the pictures show. Check whether the test files differ in the same "
             "way.",
@@ -240,7 +240,7 @@ def files_tell_the_class(problem: Problem, folds: Folds) -> Iterator[Finding]:
     else:
         yield (
             "pass",
-            f"File sizes and formats do not reveal the classes: {name!r} is right for {told[name]:.1%} of the "
+            f"File sizes and formats do not reveal the classes: {name!r} is right for {accuracy[name]:.1%} of the "
             f"pictures, the most common class for {usual:.1%}.",
         )
 

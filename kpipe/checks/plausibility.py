@@ -30,7 +30,7 @@ _ROWS = 10_000  # on which single columns are judged
 # the second share of it, or the columns do not explain the score one by one.
 _PERFECT, _NEARLY, _EXPLAINED = 0.9995, 0.98, 0.7
 # What the means of groups, weekdays and months must reach: then the table is regular, and its rows hold no secret.
-_EXPLAINED_SIMPLY, _MAX_LEVELS, _ROWS_PER_CELL = 0.9, 50, 5.0
+_EXPLAINED_SIMPLY, _MAX_CATEGORIES, _ROWS_PER_CELL = 0.9, 50, 5.0
 _FOLD_ERRORS, _FOLD_SPREADS, _MIN_FOLDS = 6.0, 6.0, 4  # standard errors, and spreads of the other folds
 # Share of rows of a class; of those the share that is predicted at least, and that below which it never is.
 _MIN_CLASS, _PREDICTED, _NEVER = 0.02, 0.1, 0.01
@@ -112,8 +112,8 @@ def _skill_of_groups(trained: TrainedModels, X: pd.DataFrame, rows: np.ndarray) 
     fold = np.zeros(len(y), dtype=np.int64)
     for number, valid in enumerate(trained.folds.valid):
         fold[np.isin(rows, valid)] = number
-    levels = [pd.factorize(X[c], use_na_sentinel=False)[0] for c in X if 1 < X[c].nunique() <= _MAX_LEVELS]
-    cells = _joint_cells(levels, len(y))
+    categories = [pd.factorize(X[c], use_na_sentinel=False)[0] for c in X if 1 < X[c].nunique() <= _MAX_CATEGORIES]
+    cells = _joint_cells(categories, len(y))
     fitted = _means(cells, targets, fold)
     steps = [fitted]
     for part in _calendar_parts(X):
@@ -126,10 +126,10 @@ def _skill_of_groups(trained: TrainedModels, X: pd.DataFrame, rows: np.ndarray) 
     return max(_skill(y if classes else targets[:, 0], one) for one in steps)
 
 
-def _joint_cells(levels: Sequence[np.ndarray], n: int) -> np.ndarray:
+def _joint_cells(categories: Sequence[np.ndarray], n: int) -> np.ndarray:
     """(n,) one code for each combination of categories, of as many columns as leave several rows in each."""
     joint = np.zeros(n, dtype=np.int64)
-    for codes in sorted(levels, key=lambda one: int(one.max())):
+    for codes in sorted(categories, key=lambda one: int(one.max())):
         more = pd.factorize(joint * (int(codes.max()) + 1) + codes)[0]
         if (int(more.max()) + 1) * _ROWS_PER_CELL <= len(more):
             joint = more

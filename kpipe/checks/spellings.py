@@ -25,11 +25,11 @@ __all__ = [
 
 _MIN_SHARE = 0.003  # of test, from which odd spellings are reported
 _MAX_FREE = 0.2  # share of a column's texts that may be different cells, for spellings to be compared
-_MAX_LEVELS = 50  # of train, for a new level of test to be odd
-# Levels of a column under other names, at most; difference of their shares, at most; that of the most and the least
+_MAX_CATEGORIES = 50  # of train, for a new category of test to be odd
+# Categories of a column under other names, at most; difference of their shares, at most; that of the most and the least
 # frequent, at least; rows of test.
 _MAX_RECODED, _AS_FREQUENT, _UNEVEN, _MIN_TEST_ROWS = 12, 0.05, 0.15, 100
-_BY_CHANCE = 1e-6  # probability that so many rows of a level are all in test
+_BY_CHANCE = 1e-6  # probability that so many rows of a category are all in test
 
 
 def odd_spellings(train: pd.Series, test: pd.Series) -> Iterator[str]:
@@ -59,14 +59,14 @@ def odd_spellings(train: pd.Series, test: pd.Series) -> Iterator[str]:
                 f"{new[meant.index[0]]!r}, but {meant.iloc[0]!r} in train. Convert it in clean, such as with "
                 ".str.strip().str.lower()."
             )
-    plain_levels = plain_spelling(known.to_series())
-    twice = counts[(plain_levels.duplicated(keep=False) & (plain_levels != "")).to_numpy()]
+    plain = plain_spelling(known.to_series())
+    twice = counts[(plain.duplicated(keep=False) & (plain != "")).to_numpy()]
     if twice.empty:
         return
-    by_plain = twice.groupby(plain_levels[twice.index].to_numpy())
+    by_plain = twice.groupby(plain[twice.index].to_numpy())
     if by_plain.min().max() >= max(3, _MIN_SHARE * len(train)):
         alike = by_plain.get_group(by_plain.min().idxmax())
-        shown = [f"{level!r} ({count} rows)" for level, count in alike.items()]
+        shown = [f"{category!r} ({count} rows)" for category, count in alike.items()]
         yield (
             f"{train.name} has categories in train that differ only in case, blanks, accents or separators: "
             f"{' and '.join(shown[:3])}. Models treat them as different categories: merge them in clean."
@@ -86,15 +86,15 @@ def new_categories(train: pd.Series, test: pd.Series) -> Iterator[str]:
     str
     """
     known, counts = train.dropna().astype(str).unique(), test.dropna().astype(str).value_counts()
-    if not 2 <= len(known) <= _MAX_LEVELS:
+    if not 2 <= len(known) <= _MAX_CATEGORIES:
         return
     new = counts[~counts.index.isin(known)]
     least = np.log(_BY_CHANCE) / np.log(len(test) / (len(train) + len(test)))
     if len(new) and len(new) <= len(known) and new.iloc[0] >= max(least, _MIN_SHARE * len(test)):
         yield (
             f"{train.name} is {new.index[0]!r} in {new.iloc[0]} rows of test ({new.iloc[0] / len(test):.1%}), but "
-            f"never in train (it has {list_names([repr(str(level)) for level in known])}): if it is another code for "
-            "one of these categories, convert it in clean."
+            f"never in train (it has {list_names([repr(str(category)) for category in known])}): if it is another code "
+            "for one of these categories, convert it in clean."
         )
 
 
@@ -120,8 +120,8 @@ def recoded_categories(train: pd.Series, test: pd.Series) -> tuple[bool, str] | 
         return None
     if plain_spelling(theirs.index.to_series()).isin(plain_spelling(ours.index.to_series())).any():
         return None  # only the spelling differs
-    apart = float(np.abs(ours.to_numpy() - theirs.to_numpy()).sum()) / 2
-    if apart > _AS_FREQUENT or ours.iloc[0] - ours.iloc[-1] < _UNEVEN or len(test) < _MIN_TEST_ROWS:
+    distance = float(np.abs(ours.to_numpy() - theirs.to_numpy()).sum()) / 2
+    if distance > _AS_FREQUENT or ours.iloc[0] - ours.iloc[-1] < _UNEVEN or len(test) < _MIN_TEST_ROWS:
         return None
     by_letter = _by_first_letter(theirs.index, ours.index)
     meant = by_letter or dict(zip(theirs.index, ours.index, strict=True))
@@ -159,8 +159,8 @@ def shifted_codes(train: pd.Series, test: pd.Series) -> str | None:
     if len(ours) != len(theirs):
         return None
     by = np.unique(theirs.index.to_numpy(dtype=np.float64) - ours.index.to_numpy(dtype=np.float64))
-    apart = float(np.abs(ours.to_numpy() - theirs.to_numpy()).sum()) / 2
-    if len(by) > 1 or not by[0] or apart > _AS_FREQUENT or ours.max() - ours.min() < _UNEVEN:
+    distance = float(np.abs(ours.to_numpy() - theirs.to_numpy()).sum()) / 2
+    if len(by) > 1 or not by[0] or distance > _AS_FREQUENT or ours.max() - ours.min() < _UNEVEN:
         return None
     return (
         f"{train.name} is {theirs.index[0]:g} to {theirs.index[-1]:g} in test, but {ours.index[0]:g} to "

@@ -259,7 +259,7 @@ def find_telling_words(
     if sum(map(len, words)) < _MIN_WORDS * len(words):
         return None
     predicted = np.full(len(words), -1)
-    told = np.zeros(len(words), dtype=bool)
+    has_word = np.zeros(len(words), dtype=bool)
     examples: dict[int, str] = {}
     for number in range(int(fold.max()) + 1):
         pure = _pure_words([words[row] for row in np.flatnonzero(fold != number)], classes[fold != number])
@@ -268,16 +268,17 @@ def find_telling_words(
         for row in np.flatnonzero(fold == number):
             found = [pure[word] for word in words[row] if word in pure]
             predicted[row] = max(found)[1] if found else usual
-            told[row] = bool(found)
+            has_word[row] = bool(found)
         examples |= {kind: word for word, (_, kind) in sorted(pure.items(), key=lambda item: item[1])}
     right, most = predicted == classes, int(np.bincount(classes).max())
-    of_class = [told[classes == kind].mean() for kind in range(len(names)) if (classes == kind).any()]
+    of_class = [has_word[classes == kind].mean() for kind in range(len(names)) if (classes == kind).any()]
     skill = 1 - (~right).sum() / max(len(words) - most, 1)
-    known = sum(share >= _MIN_TOLD for share in of_class) >= 2 and right[told].mean() >= _RIGHT
-    if not told.any() or not (known or skill >= _MIN_SKILL):
+    known = sum(share >= _MIN_TOLD for share in of_class) >= 2 and right[has_word].mean() >= _RIGHT
+    if not has_word.any() or not (known or skill >= _MIN_SKILL):
         return None
     shown = ", ".join(f"{word!r} means {names[kind]}" for kind, word in list(examples.items())[:3])
-    return int(told.sum()), f"determine the class in {int(right[told].sum())} of {int(told.sum())} rows ({shown})"
+    count = int(has_word.sum())
+    return count, f"determine the class in {int(right[has_word].sum())} of {count} rows ({shown})"
 
 
 def _pure_words(words: Sequence[set[str]], classes: np.ndarray) -> dict[str, tuple[int, int]]:

@@ -52,9 +52,9 @@ def values_of_train_only(problem: Problem, folds: Folds) -> Iterator[Finding]:
             continue
         shown = list_names([f"{word} ({count:,} rows, all {labels[code]})" for word, count, code in found])
         # Over time, categories come and go; and groups that test does not share have words of their own.
-        apart = folds.refit or problem.groups is not None
+        by_time_or_group = folds.refit or problem.groups is not None
         whole = test[column].isna().all()  # what train has instead was not known when test was made
-        sure = (len({code for _, _, code in found}) >= _MIN_CLASSES or whole) and not apart
+        sure = (len({code for _, _, code in found}) >= _MIN_CLASSES or whole) and not by_time_or_group
         yield (
             "fail" if sure else "warn",
             f"{column} reveals {problem.targets[0]} in rows of train by values that no row of test has: "

@@ -47,8 +47,8 @@ def _execute(options: argparse.Namespace) -> int:
     if options.json:
         from kpipe.cli.json_output import print_json
 
-        told = [*notes, *filter(None, [remembered])]
-        print_json({"path": str(path), "guesses": dict(guesses), "notes": told, "next": following})
+        all_notes = [*notes, *filter(None, [remembered])]
+        print_json({"path": str(path), "guesses": dict(guesses), "notes": all_notes, "next": following})
         return 0
     print(path)
     for note in notes:

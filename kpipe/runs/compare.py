@@ -198,8 +198,8 @@ def _id(run: LoadedRun) -> str:
 
 
 def _oof(run: LoadedRun) -> OofPredictions:
-    spoilt = run.folds is None and (run.path / "folds.parquet").exists()
-    if run.oof is None or spoilt:
+    broken = run.folds is None and (run.path / "folds.parquet").exists()
+    if run.oof is None or broken:
         raise UsageError(
             f"{run.path}: {' '.join(run.missing) or 'the out-of-fold predictions are missing.'}",
             code="broken-run",
