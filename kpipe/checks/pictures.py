@@ -59,7 +59,7 @@ def duplicate_pictures(problem: Problem, folds: Folds) -> Iterator[Finding]:
 
 
 def _look_up(problem: Problem, folds: Folds, columns: list[str], *, queries: int, turned: bool) -> Finding:
-    """What copies there are of some pictures. turned : whether they are looked up turned and cropped as well."""
+    """The finding about copies of some pictures. turned : whether rotated and cropped copies are searched for, too."""
     rng = np.random.default_rng(0)
     kept = np.sort(rng.permutation(len(problem.X))[:_AMONG])
     train = _Thumbnails.of(problem.tables.train[columns], kept)
@@ -105,7 +105,7 @@ class _Thumbnails:
         return cls(rows, _unit(small), tuple(map(_unit, further)))
 
     def take(self, chosen: np.ndarray | slice) -> _Thumbnails:
-        """Those of some places."""
+        """The thumbnails at these positions."""
         return _Thumbnails(self.rows[chosen], self.plain[chosen], tuple(views[chosen] for views in self.views))
 
 
@@ -152,7 +152,7 @@ def _unit(small: np.ndarray) -> np.ndarray:
 
 
 def _matches(asked: _Thumbnails, among: _Thumbnails) -> np.ndarray:
-    """(asked, 2) each row and its nearest among others, -1 where none is alike."""
+    """(asked, 2) each row and its nearest among others; -1 if none is similar enough."""
     found = np.full((len(asked.rows), 2), -1)
     found[:, 0] = asked.rows
     for start in range(0, len(asked.rows) if len(among.rows) else 0, _AT_A_TIME):

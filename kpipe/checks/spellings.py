@@ -59,11 +59,11 @@ def odd_spellings(train: pd.Series, test: pd.Series) -> Iterator[str]:
                 f"{new[meant.index[0]]!r}, but {meant.iloc[0]!r} in train. Convert it in clean, such as with "
                 ".str.strip().str.lower()."
             )
-    plain = plain_spelling(known.to_series())
-    twice = counts[(plain.duplicated(keep=False) & (plain != "")).to_numpy()]
+    plain_known = plain_spelling(known.to_series())
+    twice = counts[(plain_known.duplicated(keep=False) & (plain_known != "")).to_numpy()]
     if twice.empty:
         return
-    by_plain = twice.groupby(plain[twice.index].to_numpy())
+    by_plain = twice.groupby(plain_known[twice.index].to_numpy())
     if by_plain.min().max() >= max(3, _MIN_SHARE * len(train)):
         alike = by_plain.get_group(by_plain.min().idxmax())
         shown = [f"{category!r} ({count} rows)" for category, count in alike.items()]

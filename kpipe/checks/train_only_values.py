@@ -86,7 +86,7 @@ def _more_decimals(train: pd.Series, test: pd.Series) -> dict[str, np.ndarray]:
 
 
 def _telling_rows(rows: Mapping[str, np.ndarray], n_test: int, codes: np.ndarray) -> list[tuple[str, int, int]]:
-    """Those of some kinds of rows that are many enough to be expected in test, too, and all of one class."""
+    """The kinds of rows that are frequent enough to be expected in test, too, and whose rows are all of one class."""
     shares = np.bincount(codes) / len(codes)
     found = []
     for what, which in rows.items():

@@ -82,7 +82,7 @@ def _known_metric(name: object) -> str | None:
 
 
 def difference(problem: Problem, run: LoadedRun) -> str:
-    """Why a problem's data is not that of a run.
+    """Why a problem's data differs from the run's.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def difference(problem: Problem, run: LoadedRun) -> str:
     Returns
     -------
     str
-        A sentence, empty if it is the data of the run.
+        A sentence; empty if both are the same.
     """
     recorded, read = run.mapping("data", "files"), file_hashes(problem.tables)
     changed = [name for name in sorted({*recorded, *read}) if recorded.get(name) != read.get(name)]

@@ -151,8 +151,8 @@ def best_run(runs: Sequence[Run]) -> Run:
     Returns
     -------
     Run
-        The last one of equal scores; where every run failed a check, the best of all.
+        The latest of equally good ones; if every run failed a check, the best of all.
     """
-    alike = [run for run in runs if scored_by(run.record) == scored_by(runs[-1].record)]
-    passed = [run for run in alike if not _has_failed_check(run)]
-    return min(reversed(passed or alike), key=rank)
+    comparable = [run for run in runs if scored_by(run.record) == scored_by(runs[-1].record)]
+    passed = [run for run in comparable if not _has_failed_check(run)]
+    return min(reversed(passed or comparable), key=rank)

@@ -206,7 +206,7 @@ def _device(name: object) -> str:
 
 
 def _inputs(record: Mapping[str, Any], models: tuple[str, ...]) -> dict[str, Any]:
-    """The inputs that a record holds; as models, those that were trained in the end."""
+    """The inputs that a record holds; the models are those that were actually trained."""
     inputs, machine = recorded_inputs(record), record.get("machine")
     settings = inputs["settings"]
     return {

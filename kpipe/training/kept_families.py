@@ -51,7 +51,7 @@ def kept_families(estimator: Any) -> tuple[KeptFamily, ...]:
 
 
 def families_to_array(families: Sequence[KeptFamily]) -> np.ndarray:
-    """Return families as float64 numbers, each of which holds four bytes of text; those that do not fit are left out.
+    """Return families as float64 numbers, each with four bytes of text; the last are dropped if these are too long.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ def save_model(estimator: Any, folder: str, key: str) -> None:
     """
     Path(folder).mkdir(parents=True, exist_ok=True)
     _save_native(final_estimator(estimator), Path(folder), key)
-    _whole(Path(folder) / f"{key}{SUFFIX}", lambda path: joblib.dump(estimator, path, compress=3))
+    _write_atomically(Path(folder) / f"{key}{SUFFIX}", lambda path: joblib.dump(estimator, path, compress=3))
 
 
 def _save_native(model: Any, folder: Path, key: str) -> None:
@@ -53,15 +53,15 @@ def _save_native(model: Any, folder: Path, key: str) -> None:
     library = type(fitted).__module__.partition(".")[0]
     try:
         if library == "lightgbm":
-            _whole(folder / f"{key}.lightgbm.txt", lambda path: fitted.booster_.save_model(path))
+            _write_atomically(folder / f"{key}.lightgbm.txt", lambda path: fitted.booster_.save_model(path))
         elif library == "catboost":
-            _whole(folder / f"{key}.cbm", lambda path: fitted.save_model(path, format="cbm"))
+            _write_atomically(folder / f"{key}.cbm", lambda path: fitted.save_model(path, format="cbm"))
         elif library == "xgboost":
-            _whole(folder / f"{key}.ubj", lambda path: fitted.get_booster().save_model(path))
+            _write_atomically(folder / f"{key}.ubj", lambda path: fitted.get_booster().save_model(path))
         elif weights := _weights(model):
             from safetensors.numpy import save_file
 
-            _whole(folder / f"{key}.safetensors", lambda path: save_file(weights, path))
+            _write_atomically(folder / f"{key}.safetensors", lambda path: save_file(weights, path))
     except Exception as error:  # the joblib file contains the model too
         _LOG.warning("%s was not saved in the format of its library: %s", key, error)
 
@@ -75,7 +75,7 @@ def _weights(model: Any) -> dict[str, np.ndarray]:
     return arrays if len(arrays) == len(state) else {}
 
 
-def _whole(path: Path, write: Callable[[str], Any]) -> None:
+def _write_atomically(path: Path, write: Callable[[str], Any]) -> None:
     """Write a file atomically."""
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:

@@ -1,4 +1,4 @@
-"""CutMix: a box of an image is that of another one, and so is as much of its label.
+"""CutMix: a box of each image, and the same share of its label, come from another image.
 
 References
 ----------
