@@ -45,7 +45,7 @@ class _Score(NamedTuple):
 def row_order_leakage(problem: Problem, folds: Folds) -> Iterator[Finding]:
     """Check whether the id, the row number, or a column that numbers the rows predicts the target.
 
-    Where rows of test lie between those of train, what neighbours tell of each other holds for test, too.
+    Where rows of test lie between those of train, the similarity of neighbours helps to predict test as well.
 
     Parameters
     ----------
@@ -73,32 +73,38 @@ def row_order_leakage(problem: Problem, folds: Folds) -> Iterator[Finding]:
         carries = "tells more than it does for test." if between else "carries information about the target."
         yield "pass", f"Neither the id nor the order of the rows {carries}{between}"
         return
-    used_by_models, score, name, order = max(found, key=lambda one: one[:3])
+    yield _explain_order(problem, folds, *max(found, key=lambda one: one[:3]))
+
+
+def _explain_order(
+    problem: Problem, folds: Folds, used_by_models: bool, score: _Score, name: str, order: np.ndarray
+) -> Finding:
+    """The finding for an order that predicts the target, and what to do about it."""
     subject = "The row number" if name == _ROW_NUMBER else name
     detail = (
-        f"{subject} alone predicts {y.name}: {score.measure} {score.random:.2f} on randomly chosen validation rows, "
-        f"{score.contiguous:.2f} on contiguous blocks of them."
+        f"{subject} alone predicts {problem.targets[0]}: {score.measure} {score.random:.2f} on randomly chosen "
+        f"validation rows, {score.contiguous:.2f} on contiguous blocks of them."
     )
-    is_time = name != _ROW_NUMBER and time_values(train[name]) is not None
-    numbers = used_by_models and not is_time and _numbers_rows(train[name])
-    if numbers and score.perfect and not _are_blocks(order, folds):
-        yield "fail", f"{detail} {_USED} (--drop {quote(name)})."
-    elif problem.groups is not None or time_column(problem.splitter) is not None or _are_blocks(order, folds):
-        yield "pass", f"{detail} The folds are by group or by time, so the score is not too optimistic."
-    elif name != _ROW_NUMBER and (is_time or _row_number_continues(problem, name)):
+    times = problem.tables.train[name] if name != _ROW_NUMBER else None
+    is_time = times is not None and time_values(times) is not None
+    numbers_rows = used_by_models and times is not None and not is_time and _numbers_rows(times)
+    if numbers_rows and score.perfect and not _are_blocks(order, folds):
+        return "fail", f"{detail} {_USED} (--drop {quote(name)})."
+    if problem.groups is not None or time_column(problem.splitter) is not None or _are_blocks(order, folds):
+        return "pass", f"{detail} The folds are by group or by time, so the score is not too optimistic."
+    if name != _ROW_NUMBER and (is_time or _row_number_continues(problem, name)):
         later = "" if is_time else f"By {name}, test comes after train, as by a time. "
-        yield (
+        return (
             "warn",
             f"{detail} {later}Times near each other are similar, and folds by row mix them: use folds that "
             f"mirror how test lies in train (--split {quote(name)}).",
         )
-    elif used_by_models:
-        yield "warn", f"{detail} {_USED} (--drop {quote(name)})."
-    else:
-        advice = (
-            "Neighbouring rows are similar: validate on groups or later rows (--split), or find out how train was made."
-        )
-        yield "warn", f"{detail} {advice}"
+    if used_by_models:
+        return "warn", f"{detail} {_USED} (--drop {quote(name)})."
+    advice = (
+        "Neighbouring rows are similar: validate on groups or later rows (--split), or find out how train was made."
+    )
+    return "warn", f"{detail} {advice}"
 
 
 def _neighbouring_groups(problem: Problem, folds: Folds, order: np.ndarray) -> str | None:
