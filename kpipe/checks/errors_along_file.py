@@ -42,19 +42,12 @@ def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
         return
     ours, theirs = (_losses(y[rows], predictions[rows]) for predictions in (oof, _without_features(y, baseline)))
     gain = theirs - ours
-    n = len(gain)
-    bridge = np.concatenate([[0.0], np.cumsum(gain - gain.mean())]) / max(float(gain.std()) * np.sqrt(n), 1e-300)
-    start, end = int(np.argmax(bridge)), int(np.argmin(bridge))
-    strength = float(bridge[start] - bridge[end])
+    bad, strength = _worst_stretch(gain)
     if strength < _BRIDGE:
         if (every := _every_few_rows(rows, gain)) is not None:
             yield every
         return
-    # Between its maximum and its minimum a bridge falls: gains are low there; or they are low outside of the rest.
-    bad = np.zeros(n, dtype=bool)
-    bad[min(start, end) : max(start, end)] = True
-    bad = bad if start < end else ~bad
-    if min(bad.sum(), (~bad).sum()) < _SHORTEST * n:
+    if min(bad.sum(), (~bad).sum()) < _SHORTEST * len(gain):
         return
     if oof.shape[1] == 2 and _is_reversed(y[rows][bad], oof[rows][bad, 1]) and gain[~bad].mean() > 0:
         yield (
@@ -73,6 +66,17 @@ def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
             "good for the others: in these rows, the target or columns may belong to other rows. Check how they were "
             "joined (by id, not by position).",
         )
+
+
+def _worst_stretch(gain: np.ndarray) -> tuple[np.ndarray, float]:
+    """(n,) bool: the rows with low gains, one stretch of the file or all but one; and the range of the bridge."""
+    scale = max(float(gain.std()) * np.sqrt(len(gain)), 1e-300)
+    bridge = np.concatenate([[0.0], np.cumsum(gain - gain.mean())]) / scale
+    start, end = int(np.argmax(bridge)), int(np.argmin(bridge))
+    # Between its maximum and its minimum a bridge falls: gains are low there; or they are low outside of the rest.
+    bad = np.zeros(len(gain), dtype=bool)
+    bad[min(start, end) : max(start, end)] = True
+    return (bad if start < end else ~bad), float(bridge[start] - bridge[end])
 
 
 def _without_features(y: np.ndarray, baseline: np.ndarray) -> np.ndarray:
