@@ -124,15 +124,7 @@ def print_competition(problem: Problem, request: RunRequest) -> None:
     reasons = {name: "a guess: " * (name in guesses) + text for name, text in fields.pop("inferred").items()}
     if "models" in reasons:
         reasons |= {name: why for name, why in _INFERRED_LISTS.items() if not getattr(problem.competition, name)}
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("field")
-    table.add_column("value", overflow="fold")
-    table.add_column("why", overflow="fold")
-    shown = fields | {"features": _steps(problem.features), "columns": shown_columns(problem.columns)}
-    for name, value in shown.items():
-        if value is not None:
-            table.add_row(name, Text(_format(value)), Text(_reason(name, fields, reasons, _origin(name, request))))
-    print_table(console, table)
+    print_table(console, _table(problem, request, fields, reasons))
     for note in notes:
         if not note.endswith(SEE_SHOW):  # the lines below name every column
             console.print(Text(note))
@@ -146,6 +138,18 @@ def print_competition(problem: Problem, request: RunRequest) -> None:
         console.print(Text(f"{settings.file} also sets, for runs: {settings.show(further)}."))
     if problem.tables.source.origin == "sample":
         console.print(SAMPLE_WARNING, style="bold yellow")
+
+
+def _table(problem: Problem, request: RunRequest, fields: dict[str, Any], reasons: dict[str, str]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("field")
+    table.add_column("value", overflow="fold")
+    table.add_column("why", overflow="fold")
+    shown = fields | {"features": _steps(problem.features), "columns": shown_columns(problem.columns)}
+    for name, value in shown.items():
+        if value is not None:
+            table.add_row(name, Text(_format(value)), Text(_reason(name, fields, reasons, _origin(name, request))))
+    return table
 
 
 def _steps(features: Any) -> str | None:
