@@ -77,14 +77,14 @@ def duplicates_across_folds(problem: Problem, folds: Folds) -> Iterator[Finding]
         repeated = _repeated_in_test(hashes, names) if not number else repeated
         counts.append(_count(hashes, folds))
         found = counts[-1]
-        if found.z > _SIGNIFICANT + (number > 0) and found.excess >= _MIN_EXCESS:
-            example = _example(tables.train[shared], hashes.train, found.rows, folds)
-            if example is not None:
-                if (usual := _usual_repeats(hashes, found.validation)) is not None:
-                    yield "pass", usual
-                    return
+        if not (found.z > _SIGNIFICANT + (number > 0) and found.excess >= _MIN_EXCESS):
+            continue
+        if (example := _example(tables.train[shared], hashes.train, found.rows, folds)) is not None:
+            if (usual := _usual_repeats(hashes, found.validation)) is not None:
+                yield "pass", usual
+            else:
                 yield _finding(found, example, names, reliable=len(tables.test) >= _MIN_TEST_ROWS)
-                return
+            return
     if problem.groups is None and not folds.refit and counts[0].more_in_test(len(tables.test)):
         yield (
             "warn",
