@@ -73,15 +73,7 @@ def group_overlap(problem: Problem, folds: Folds) -> Iterator[Finding]:
     """
     overlaps = sorted(_overlaps(problem, folds, _columns(problem, folds)), reverse=True)
     if not any(overlap.differs for overlap in overlaps):
-        made = _overlaps(problem, folds, chain(_parts(problem), _pairs(problem)))
-        found = [one for one in made if one.differs and one.validation > one.test]
-        numbers = _numbers(problem)
-        for among in (True, False):
-            columns = [column for column, lies_among in numbers.items() if lies_among == among]
-            made = _overlaps(problem, folds, _parts_of_numbers(problem, columns))
-            found += [one._replace(by_construction=among) for one in made if one.by_construction]
-        found += [one for one in _overlaps(problem, folds, _places(problem)) if one.by_construction]
-        overlaps = sorted(found, reverse=True) or overlaps
+        overlaps = sorted(_overlaps_of_derived_groups(problem, folds), reverse=True) or overlaps
     if not overlaps:
         yield "pass", "No column has values that repeat in small groups."
         return
@@ -94,21 +86,33 @@ def group_overlap(problem: Problem, folds: Folds) -> Iterator[Finding]:
         yield "pass", detail
         return
     others = [overlap.column for overlap in overlaps[1:] if overlap.differs]
-    in_text = first.column not in problem.tables.train.columns
     detail += f" Other such columns: {', '.join(others[:3])}." if others else ""
-    if first.validation > first.test:
-        advice = (
-            "The score is too optimistic: keep rows with the same "
-            f"{first.column} in one fold (--split {quote(first.column)})."
+    yield "fail" if first.by_construction else "warn", f"{detail} {_advice(problem, first)}"
+
+
+def _overlaps_of_derived_groups(problem: Problem, folds: Folds) -> Iterator[_Overlap]:
+    """The suspicious overlaps of groups that no column holds as it is: parts of columns, pairs, and places."""
+    made = _overlaps(problem, folds, chain(_parts(problem), _pairs(problem)))
+    yield from (one for one in made if one.differs and one.validation > one.test)
+    numbers = _numbers(problem)
+    for among in (True, False):
+        columns = [column for column, lies_among in numbers.items() if lies_among == among]
+        made = _overlaps(problem, folds, _parts_of_numbers(problem, columns))
+        yield from (one._replace(by_construction=among) for one in made if one.by_construction)
+    yield from (one for one in _overlaps(problem, folds, _places(problem)) if one.by_construction)
+
+
+def _advice(problem: Problem, overlap: _Overlap) -> str:
+    if overlap.validation <= overlap.test:
+        return "The score is too pessimistic: split by row (--split rows), or by another column."
+    if overlap.column not in problem.tables.train.columns:
+        return (
+            "The score is too optimistic: extract it into a column in clean, and keep its rows in one fold (groups=)."
         )
-        if in_text:
-            advice = (
-                "The score is too optimistic: extract it into a column in clean, and keep its rows in one fold "
-                "(groups=)."
-            )
-    else:
-        advice = "The score is too pessimistic: split by row (--split rows), or by another column."
-    yield "fail" if first.by_construction else "warn", f"{detail} {advice}"
+    return (
+        "The score is too optimistic: keep rows with the same "
+        f"{overlap.column} in one fold (--split {quote(overlap.column)})."
+    )
 
 
 _Column = tuple[str, pd.Series, pd.Series]  # a name, its values in train, and those in test
