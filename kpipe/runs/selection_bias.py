@@ -76,7 +76,7 @@ class SelectionBias:
         tries = f"about {self.tries:.0f} independent {'tries' if round(self.tries) > 1 else 'try'}"
         if expected == format_score(self.score):
             return f"Its selection bias among {self.runs} runs is smaller than the digits shown ({tries})."
-        return f"The best of several scores is partly due to chance: on new rows, expect {expected} of it ({tries})."
+        return f"The best of several scores is partly due to chance: on new rows, expect {expected} ({tries})."
 
     def sentences(self, run_id: str | None = None) -> Iterator[str]:
         """Yield sentences for the user; nothing if there was no choice.
