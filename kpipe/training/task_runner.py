@@ -166,14 +166,12 @@ class TaskRunner:
         except TrainingError as error:
             _LOG.warning("one model after another, since not all can be trained together: %s", error)
 
-    def run_here(self, tasks: Sequence[FitTask], *, needed: int = 0) -> dict[tuple[int, int], FitResult]:
+    def run_here(self, tasks: Sequence[FitTask]) -> dict[tuple[int, int], FitResult]:
         """Run quick tasks in this process, one after another, while there is time for one as long as the longest.
 
         Parameters
         ----------
         tasks : sequence of FitTask
-        needed : int
-            How many are run even if no time is left.
 
         Returns
         -------
@@ -183,7 +181,7 @@ class TaskRunner:
         results: dict[tuple[int, int], FitResult] = {}
         for task in tasks:
             longest = max((result.seconds for result in results.values()), default=0.0)
-            if len(results) >= needed and not self.deadline.has_time_for(longest):
+            if not self.deadline.has_time_for(longest):
                 break
             results[task.seed, task.fold] = result = fit_predict(task, self.data)
             self._report(task, result)
