@@ -52,7 +52,7 @@ def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
     if oof.shape[1] == 2 and _is_reversed(y[rows][bad], oof[rows][bad, 1]) and gain[~bad].mean() > 0:
         yield (
             "fail",
-            f"Predictions are worse than random for the {bad.sum():,} rows {_stretch(rows, bad)}, but good for the "
+            f"Predictions are worse than random for the {bad.sum():,} rows {_place(rows, bad)}, but good for the "
             "others: the two labels of the target are swapped in these rows. Compare these rows with their source, "
             "and swap the labels back in clean, or drop the rows.",
         )
@@ -62,7 +62,7 @@ def even_errors_along_the_file(trained: TrainedModels) -> Iterator[Finding]:
         sure = strength > _SURE_BRIDGE and gain[bad].mean() < _NO_GAIN * gain[~bad].mean()
         yield (
             "fail" if sure else "warn",
-            f"Predictions are no better than without features for the {bad.sum():,} rows {_stretch(rows, bad)}, but "
+            f"Predictions are no better than without features for the {bad.sum():,} rows {_place(rows, bad)}, but "
             "good for the others: in these rows, the target or columns may belong to other rows. Check how they were "
             "joined (by id, not by position).",
         )
@@ -114,7 +114,7 @@ def _every_few_rows(rows: np.ndarray, gain: np.ndarray) -> Finding | None:
     return None
 
 
-def _stretch(rows: np.ndarray, bad: np.ndarray) -> str:
+def _place(rows: np.ndarray, bad: np.ndarray) -> str:
     """Where in the file the bad rows are."""
     where = np.flatnonzero(bad)
     first, last = int(rows[where[0]]) + 1, int(rows[where[-1]]) + 1

@@ -41,9 +41,9 @@ def exchanged_categories(problem: Problem, _: Folds) -> Iterator[Finding]:
     for column in list(train)[:_COLUMNS]:
         if column != problem.groups and (categories := _shared_categories(train[column], test[column])):
             others = [pair for name, pair in measures.items() if name != column][:_FEATURES]
-            meant = _meant(categories, train[column], test[column], others)
-            if meant is not None:
-                exchanged = {now: then for now, then in zip(categories, meant, strict=True) if now != then}
+            meanings = _meanings(categories, train[column], test[column], others)
+            if meanings is not None:
+                exchanged = {now: then for now, then in zip(categories, meanings, strict=True) if now != then}
                 shown = ", ".join(
                     f"{str(now)!r} there has the rows of {str(then)!r}" for now, then in exchanged.items()
                 )
@@ -90,7 +90,7 @@ def _measures(train: pd.DataFrame, test: pd.DataFrame) -> dict[Hashable, tuple[n
     return made
 
 
-def _meant(
+def _meanings(
     categories: list[Hashable], train: pd.Series, test: pd.Series, others: list[tuple[np.ndarray, np.ndarray]]
 ) -> list[Hashable] | None:
     """What each category of test means in train; None where it means itself, or nothing fits better."""

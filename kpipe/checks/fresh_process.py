@@ -23,7 +23,7 @@ import pandas as pd
 from joblib.externals.loky.backend.reduction import dumps
 
 from kpipe.checks.shifted_clock import shift_clock
-from kpipe.checks.spoilt_files import mounted, spoil
+from kpipe.checks.spoilt_files import spoil, with_mounts
 from kpipe.core.values import Folds, Predictions, Tables
 from kpipe.errors import TrainingError
 from kpipe.problem.competition import Factory
@@ -107,7 +107,7 @@ def fit_in_fresh_process(
         data = problem.tables.source.path.absolute()
         path, copies = spoil(problem.tables.source, files) if spoilt else (data, {})
         command = [sys.executable, "-m", "kpipe.checks.fresh_process", str(task), str(result)]
-        run = mounted(copies, command)
+        run = with_mounts(copies, command)
         if run == command:  # nothing is mounted: the tables at least name the copy
             problem = _at(problem, path)
         # Two pickles: the files that are watched must be known before the competition's module is imported.

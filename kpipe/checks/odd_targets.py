@@ -47,7 +47,7 @@ def odd_targets(problem: Problem, _: Folds) -> Iterator[Finding]:
     for name in problem.targets:
         y = problem.tables.train[name].to_numpy(dtype=np.float64, na_value=np.nan)
         y = y[np.isfinite(y)]
-        text = _placeholder(y) or _zero(y) or _filled(y) or _other_unit(y) or _logarithm(y)
+        text = _placeholder(y) or _zero(y) or _imputed(y) or _other_unit(y) or _logarithm(y)
         if text is not None:
             yield "warn", f"{name} {text} Models learn it, and it affects the score strongly."
 
@@ -85,7 +85,7 @@ def _zero(y: np.ndarray) -> str | None:
     )
 
 
-def _filled(y: np.ndarray) -> str | None:
+def _imputed(y: np.ndarray) -> str | None:
     """The predicate of a sentence about unknown targets that were filled with the mean; None without such."""
     values, counts = np.unique(y, return_counts=True)
     place = int(np.argmax(counts))

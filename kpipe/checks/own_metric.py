@@ -58,8 +58,8 @@ def own_metric(trained: TrainedModels) -> Iterator[Finding]:
     probed = _Probed(metric, y, oof, perfect)
     probes: tuple[Callable[[_Probed], Finding | None], ...] = (
         _is_random,
-        _keeps,
-        _alters,
+        _keeps_state,
+        _alters_arguments,
         _ignores_pairs,
         _leaves_out_the_worst,
         _leaves_out_unsure_rows,
@@ -85,7 +85,7 @@ def _is_random(probed: _Probed) -> Finding | None:
     )
 
 
-def _keeps(probed: _Probed) -> Finding | None:
+def _keeps_state(probed: _Probed) -> Finding | None:
     rows = np.arange(len(probed.y) // 2)
     before, best = probed.score(probed.oof, rows), probed.score(probed.perfect)
     after = probed.score(probed.oof, rows)
@@ -98,7 +98,7 @@ def _keeps(probed: _Probed) -> Finding | None:
     )
 
 
-def _alters(probed: _Probed) -> Finding | None:
+def _alters_arguments(probed: _Probed) -> Finding | None:
     y, predictions = probed.y.copy(), np.array(output(probed.metric, probed.oof))
     kept = predictions.copy()
     probed.metric.function(y, predictions)

@@ -40,7 +40,7 @@ def postprocess_leakage(trained: TrainedModels) -> Iterator[Finding]:
     if trained.problem.competition.postprocess is None:
         return
     probed = _Probed.of(trained)
-    probes = (_is_random, _uses_targets, _joins_by_position, _fills_from_others, _decides_by_id, _decides_by_mixture)
+    probes = (_is_random, _uses_targets, _joins_by_position, _fills_from_others, _depends_on_id, _depends_on_mixture)
     yield next((found for probe in probes if (found := probe(probed)) is not None), None) or (
         "pass",
         "The result for a row does not change when targets are shuffled, rows are reordered, other rows have missing "
@@ -86,7 +86,7 @@ class _Probed:
 
 def _is_random(probed: _Probed) -> Finding | None:
     count = _count_changed(probed.once, probed.apply(probed.oof, probed.rows))
-    return _where(
+    return _if_any(
         count,
         "fail",
         f"{count:,} of {len(probed.rows):,} rows change when postprocess is called again: it is random, or keeps state "
@@ -98,7 +98,7 @@ def _uses_targets(probed: _Probed) -> Finding | None:
     rng, train = np.random.default_rng(0), probed.tables.train
     shuffles = (replace_values(train, probed.targets, rng.permutation(len(train)), of=train) for _ in range(_SHUFFLES))
     count = max(_count_changed(probed.once, probed.apply(probed.oof, probed.rows, train)) for train in shuffles)
-    return _where(
+    return _if_any(
         count,
         "fail",
         f"{count:,} of {len(probed.rows):,} out-of-fold rows change when the targets of train are shuffled: "
@@ -117,7 +117,7 @@ def _joins_by_position(probed: _Probed) -> Finding | None:
         once = probed.apply(probed.test, probed.tables.test)
         rows = probed.tables.test.iloc[order].reset_index(drop=True)
         count = _count_changed(once[order], probed.apply(probed.test[order], rows))
-    return _where(
+    return _if_any(
         count,
         "fail",
         f"{count:,} of {len(probed.rows):,} rows change when predictions and rows are reordered together: "
@@ -135,7 +135,7 @@ def _fills_from_others(probed: _Probed) -> Finding | None:
         count = _count_changed(probed.once[~blank], probed.apply(probed.oof, altered)[~blank]) if columns else 0
     except KpipeError:  # it may count on values in some of the columns
         return None
-    return _where(
+    return _if_any(
         count,
         "fail",
         f"{count:,} rows change when other rows lose the values of columns that have missing values: postprocess drops "
@@ -144,7 +144,7 @@ def _fills_from_others(probed: _Probed) -> Finding | None:
     )
 
 
-def _decides_by_id(probed: _Probed) -> Finding | None:
+def _depends_on_id(probed: _Probed) -> Finding | None:
     rng, count, sure = np.random.default_rng(0), 0, True
     for predictions, rows in ((probed.oof, probed.rows), (probed.test, probed.tables.test)):
         if probed.id not in rows:
@@ -155,7 +155,7 @@ def _decides_by_id(probed: _Probed) -> Finding | None:
             count += _count_changed(probed.apply(predictions, rows), probed.apply(predictions, exchanged))
         except KpipeError:  # it may count on certain ids
             continue
-    return _where(
+    return _if_any(
         count,
         "fail" if sure else "warn",
         f"{count:,} rows change when {probed.id} is permuted between rows: postprocess depends on the id, as when "
@@ -163,7 +163,7 @@ def _decides_by_id(probed: _Probed) -> Finding | None:
     )
 
 
-def _decides_by_mixture(probed: _Probed) -> Finding | None:
+def _depends_on_mixture(probed: _Probed) -> Finding | None:
     """Whether rows change when every second of the others is absent."""
     if count := _changed_by_absence(probed, probed.oof, probed.rows):
         return (
@@ -173,7 +173,7 @@ def _decides_by_mixture(probed: _Probed) -> Finding | None:
             "from training rows, such as a fixed threshold.",
         )
     count = _changed_by_absence(probed, probed.test, probed.tables.test)
-    return _where(
+    return _if_any(
         count,
         "fail",
         f"{count:,} test rows change when half of the others are absent, but no out-of-fold row does: postprocess "
@@ -191,7 +191,7 @@ def _changed_by_absence(probed: _Probed, predictions: np.ndarray, rows: pd.DataF
         return 0
 
 
-def _where(count: int, status: Status, text: str) -> Finding | None:
+def _if_any(count: int, status: Status, text: str) -> Finding | None:
     return (status, text) if count else None
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from kpipe.core.values import Source
 
-__all__ = ["mounted", "spoil"]
+__all__ = ["spoil", "with_mounts"]
 
 _MAX_BYTES = 20_000_000  # of a file that is copied: the digits' 77 MB take half a minute
 _MOUNT = 'while [ "$1" != -- ]; do mount --bind "$1" "$2" || exit 97; shift 2; done; shift; exec "$@"'
@@ -108,7 +108,7 @@ def _split(line: bytes, separator: bytes) -> list[bytes]:
     return cells[:-1]
 
 
-def mounted(copies: Mapping[Path, Path], command: Sequence[str]) -> list[str]:
+def with_mounts(copies: Mapping[Path, Path], command: Sequence[str]) -> list[str]:
     """A command that runs another one with the copies mounted over their originals; the same one if it cannot.
 
     Parameters

@@ -20,14 +20,14 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import StratifiedKFold
 
 import kpipe
-from kpipe.checks.spoilt_files import mounted
+from kpipe.checks.spoilt_files import with_mounts
 from kpipe.cli.main import main
 from kpipe.core.values import Tables
 from kpipe.errors import DataError
 from tests.modules import SLOW, STASH, Logistic, clean, finding, findings, model, on_tables
 
 MOUNTS = pytest.mark.skipif(
-    mounted({Path("/dev/null"): Path("/dev/null")}, ["true"]) == ["true"], reason="no mount namespaces here"
+    with_mounts({Path("/dev/null"): Path("/dev/null")}, ["true"]) == ["true"], reason="no mount namespaces here"
 )
 
 

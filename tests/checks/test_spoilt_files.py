@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from kpipe.checks.spoilt_files import mounted, spoil
+from kpipe.checks.spoilt_files import spoil, with_mounts
 from kpipe.core.values import Source
 
 TEXT = 'id,name,y\n1,"a, b",0\n2,c,1\n3,"d ""e""",2\n4,,3\n'
@@ -45,7 +45,7 @@ def test_a_mounted_copy_is_seen_by_that_process_alone(tmp_path: Path) -> None:
     file, copy = tmp_path / "file", tmp_path / "copy"
     file.write_text("true")
     copy.write_text("spoilt")
-    command = mounted({file: copy}, ["cat", str(file)])
+    command = with_mounts({file: copy}, ["cat", str(file)])
     if command == ["cat", str(file)]:
         pytest.skip("this system has no mount namespaces for users")
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "spoilt"
