@@ -173,7 +173,7 @@ class VaultStatus:
 def show_vault(request: RunRequest) -> VaultStatus:
     """Return the vault of a competition, and compare its files.
 
-    The files are searched for where ``kpipe run`` looks, except on Kaggle, and then where the vault was made.
+    The files are searched for where ``kpipe run`` looks, except on Kaggle, then in the place that the vault records.
 
     Parameters
     ----------

@@ -91,8 +91,8 @@ class EarlyChecks:
         problem : Problem
         folds : Folds
         seconds : float, optional
-            CPU seconds that the checks may take. By default, only small tables are checked, if the time that checks
-            always have suffices.
+            CPU seconds that the checks may take. By default, only small tables are checked, within the 3 s that checks
+            always have.
         """
         small = len(problem.y) * len(problem.columns) <= _SMALL
         if (seconds is None and not small) or self.load() is not None:
