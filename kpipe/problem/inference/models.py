@@ -14,14 +14,16 @@ from kpipe.data.dates import parse_dates
 from kpipe.data.pixels import picture_columns, picture_shape
 from kpipe.models import model
 from kpipe.models.picture_weights import why_no_torchvision
-from kpipe.problem.competition import Competition
+from kpipe.problem.competition import Competition, Factory
 from kpipe.problem.inference.step import NOTHING, Step
 from kpipe.problem.splitters import ByTime
 
 __all__ = ["infer_models"]
 
+_Names = tuple[str, ...]
+
 _ANY_TABLE = ("boosting", "linear", "catboost", "forest", "tabular-net")
-_FREE_TEXT = ("text", "boosting", "linear", "catboost", "tabular-net")
+_FREE_TEXT = ("boosting", "linear", "catboost", "tabular-net")  # after those of the text
 _MANY_ROWS = ("boosting", "linear", "catboost")  # a forest or a net would take longer than these three together
 # What a budget adds. Trees with random cut points differ most from boosting's (Geurts et al., 2006; in LightGBM,
 # Erickson et al., "AutoGluon-Tabular", 2020). CatBoost with as many trees as inner splits ask for, small ones at a
@@ -40,8 +42,7 @@ _FURTHER = {
 # and rows, random cut points and trees of single rows are far better than the usual ones, and each model takes long.
 _ORDER = ("boosting", "linear", "catboost", "catboost-long", "boosting-random", "tabular-net", "catboost-deep")
 _ORDER_OF_MANY_CLASSES = ("boosting", "boosting-random", "forest-deep", "tabular-net-large", "catboost-deep", "linear")
-_LARGE_NET = {"hidden": 128, "dropout": 0.1, "epochs": 40, "budget": 1000.0}
-_FURTHER_OF_MANY_CLASSES = {**_FURTHER, "tabular-net-large": model("tabular-net", **_LARGE_NET)}
+_LARGE_NET = model("tabular-net", hidden=128, dropout=0.1, epochs=40, budget=1000.0)
 _MANY_CLASSES = 50_000  # rows times classes
 _FURTHER_OF_MANY_ROWS = {"boosting-random": _FURTHER["boosting-random"], "tabular-net": model("tabular-net")}
 _MANY = 200_000  # rows
@@ -58,31 +59,40 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
         return _models_of_pixels(competition, columns.shape[1])
     if pixels:
         return _models_of_pictures(competition, columns, pixels)
-    many = len(columns) >= _MANY
-    free_text = any(is_free_text(columns[name]) for name in columns)
-    usual = not (many or free_text or columns.shape[1] >= _WIDE)
-    n_classes = _count_classes(competition, tables)
-    many_classes = usual and n_classes > 2 and n_classes * len(columns) >= _MANY_CLASSES
-    further = dict(_FURTHER_OF_MANY_ROWS if many else _FURTHER_OF_MANY_CLASSES if many_classes else _FURTHER)
-    if n_classes > _CLASSES_OF_LONG:
-        further.pop("catboost-long", None)
-    names: tuple[str, ...] = _FREE_TEXT if free_text else _MANY_ROWS if many else _ANY_TABLE
-    reason = "the default models for tables"
-    if free_text and isinstance(competition.weights, Mapping) and competition.weights.get("sentences") is not None:
-        names = ("text", "sentence-embeddings", *names[1:])
-    if columns.shape[1] >= _WIDE:
-        names = ("linear", *(name for name in names if name != "linear"))
-        reason += f", the fastest for {columns.shape[1]:,} columns first"
+    names, further, order, reason = _models_of_table(competition, tables, columns)
     if _asks_for_the_future(competition, columns):
-        names = ("calendar", *names)
+        names, order = ("calendar", *names), ("calendar", *order)
         reason += ", and 'calendar', which continues levels and seasons into the future"
     models = {name: model(name) for name in names} | further
-    if usual:
-        order = _ORDER_OF_MANY_CLASSES if many_classes else _ORDER
-        first = (name for name in models if name == "calendar")
-        models = {name: models[name] for name in dict.fromkeys((*first, *order, *models)) if name in models}
+    models = {name: models[name] for name in dict.fromkeys((*order, *models)) if name in models}
     budgeted = competition.budgeted or tuple(name for name in further if name not in names)
     return {"models": models, "default": competition.default or names, "budgeted": budgeted}, Reason(text=reason)
+
+
+def _models_of_table(
+    competition: Competition, tables: Tables, columns: pd.DataFrame
+) -> tuple[_Names, dict[str, Factory], _Names, str]:
+    """The default models, those that a budget adds, the order in which a budget trains them, and the reason."""
+    reason = "the default models for tables"
+    many, wide = len(columns) >= _MANY, columns.shape[1] >= _WIDE
+    n_classes = _count_classes(competition, tables)
+    further: dict[str, Factory] = {**(_FURTHER_OF_MANY_ROWS if many else _FURTHER)}
+    if n_classes > _CLASSES_OF_LONG:
+        further.pop("catboost-long", None)
+    if any(is_free_text(columns[name]) for name in columns):
+        weights = competition.weights if isinstance(competition.weights, Mapping) else {}
+        embeddings = ("sentence-embeddings",) if weights.get("sentences") is not None else ()
+        names: _Names = ("text", *embeddings, *_FREE_TEXT)
+    else:
+        names = _MANY_ROWS if many else _ANY_TABLE
+    if wide:
+        names = ("linear", *(name for name in names if name != "linear"))
+        return names, further, (), f"{reason}, the fastest for {columns.shape[1]:,} columns first"
+    if many or "text" in names:
+        return names, further, (), reason
+    if n_classes > 2 and n_classes * len(columns) >= _MANY_CLASSES:
+        return names, further | {"tabular-net-large": _LARGE_NET}, _ORDER_OF_MANY_CLASSES, reason
+    return names, further, _ORDER, reason
 
 
 def _count_classes(competition: Competition, tables: Tables) -> int:
