@@ -178,16 +178,15 @@ def make_layer(
 
 def _numeric_columns(data: TrainingData, n_folds: int, *, most: int) -> dict[str, np.ndarray]:
     """The numeric columns of train, followed by those of test once for each fold; empty if there are too many."""
-    numbers = data.X.select_dtypes(["number", "bool"])
+    train, test = (frame.select_dtypes(["number", "bool"]) for frame in (data.X, data.X_test))
+    names = [name for name in train if name in test]  # a column that is empty in train may be text in test
     height = len(data.X) + n_folds * len(data.X_test)
-    if len(numbers.columns) > _MOST_COLUMNS or height * len(numbers.columns) > most:
+    if len(names) > _MOST_COLUMNS or height * len(names) > most:
         return {}
     found = {}
-    for name in numbers:
-        train, test = (
-            np.asarray(frame[name].to_numpy(dtype=np.float64, na_value=np.nan)) for frame in (data.X, data.X_test)
-        )
-        values = np.concatenate([train, np.tile(test, n_folds)])
+    for name in names:
+        of_train, of_test = (frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for frame in (train, test))
+        values = np.concatenate([of_train, np.tile(of_test, n_folds)])
         found[f"{_COLUMN}{name}"] = np.where(np.abs(values) < _LARGEST, values, np.nan)
     return found
 
