@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks._command import Failure  # noqa: E402
+from benchmarks.real_tables import TABLES  # noqa: E402
 from kpipe.core.metrics import Metric, evaluate, get_metric  # noqa: E402
 from kpipe.core.values import Score  # noqa: E402
 from kpipe.problem.competition import class_columns  # noqa: E402
@@ -71,7 +72,13 @@ _ALL = (
     Plan(f"{SERIES}e25", "id", "Hardness", "median_ae", "median_absolute_error", "regression", 120),
     Plan(f"{SERIES}e2", "id", "stroke", "auc", "roc_auc", "binary", 120),
 )
-PLANS = {plan.slug: plan for plan in _ALL}
+_NAMES = {"rmse": "root_mean_squared_error", "rmsle": "root_mean_squared_error", "mae": "mean_absolute_error"}
+_NAMES |= {"auc": "roc_auc", "log_loss": "log_loss", "accuracy": "accuracy"}
+COMPETITIONS = tuple(plan.slug for plan in _ALL)
+PLANS = {plan.slug: plan for plan in _ALL} | {
+    slug: Plan(slug, "id", table.target, table.metric, _NAMES[table.metric], table.problem, 120)
+    for slug, table in TABLES.items()
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,9 @@ _MLJAR = {
     "log_loss": "logloss",
     "auc": "auc",
     "log_rmse": "rmse",  # of the logarithm
+    "rmsle": "rmse",  # of the logarithm
+    "rmse": "rmse",
+    "mae": "mae",
     "median_ae": "mae",  # it has no median
 }
 

@@ -22,6 +22,8 @@ no other system scored better on this fifth. A system that fails has lost, and i
 --out is written after each system: the same command resumes after an interruption, and repeats only what has changed
 (seconds, options, kpipe's code). --picture draws the scores in that file over their time limits.
 
+Besides the competitions there are plans for the tables that real_tables.py writes into KPIPE_TEST_DATA.
+
 AutoGluon 1.6.3 requires pandas 2, so install it in a venv of its own, with `pip install torch torchvision --index-url
 https://download.pytorch.org/whl/cpu` and `pip install "autogluon.tabular[catboost,fastai,lightgbm,ray]==1.6.3"
 xgboost-cpu`. mljar: `pip install mljar-supervised==1.3.2` in another one.
@@ -56,7 +58,7 @@ sys.path.insert(0, str(ROOT))
 import kpipe  # noqa: E402
 from benchmarks._command import Failure  # noqa: E402
 from benchmarks._curves import draw_curves  # noqa: E402
-from benchmarks._held_out import PARTS, PLANS, Array, HoldOut, Plan, hold_out, read, truth, write  # noqa: E402
+from benchmarks._held_out import COMPETITIONS, PARTS, PLANS, Array, HoldOut, Plan, hold_out, read, truth, write  # noqa: E402
 from benchmarks._systems import SYSTEMS, Answer, Job  # noqa: E402
 from kpipe import competitions  # noqa: E402
 from kpipe.core.metrics import Metric, output  # noqa: E402
@@ -258,7 +260,7 @@ def save_results(file: Path, results: dict[str, Entry]) -> None:
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("slugs", nargs="*", metavar="SLUG", help=f"default: all of {', '.join(PLANS)}")
+    add("slugs", nargs="*", metavar="SLUG", help=f"of {', '.join(PLANS)}; default: the competitions")
     add("--autogluon", default=sys.executable, metavar="PYTHON", help="a Python with AutoGluon")
     add("--mljar", default=sys.executable, metavar="PYTHON", help="a Python with mljar-supervised")
     add("--preset", default=BEST, help=f"of AutoGluon; default: {BEST}")
@@ -274,7 +276,7 @@ def parsed() -> argparse.Namespace:
     options = parser.parse_args()
     if unknown := [slug for slug in options.slugs if slug not in PLANS]:
         parser.error(f"no plan for {', '.join(unknown)}; the plans are: {', '.join(PLANS)}")
-    options.slugs = options.slugs or list(PLANS)
+    options.slugs = options.slugs or list(COMPETITIONS)
     return options
 
 

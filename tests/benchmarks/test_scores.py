@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import _command, _held_out
+from benchmarks import _command, _held_out, real_tables
 from kpipe.core.metrics import get_metric
 
 FILE = Path(__file__).resolve().parents[2] / "benchmarks" / "scores.py"
@@ -208,3 +208,14 @@ def test_a_picture_is_drawn_of_competitions_with_two_time_limits(scores: ModuleT
     assert all(word in drawn for word in ("titanic", "kpipe", "mljar", "accuracy (higher is better)"))
     with pytest.raises(SystemExit, match="no scores of one competition at two time limits"):
         scores.draw_curves(dict([*found.items()][:1]), tmp_path / "none.svg")
+
+
+def test_a_table_of_a_package_becomes_a_competition_without_what_gives_its_target_away(tmp_path: Path) -> None:
+    file = tmp_path / "ISLP" / "data" / "Wage.csv"
+    file.parent.mkdir(parents=True)
+    file.write_text("year,wage,logwage\n2006,75.0,4.3\n2007,,\n2008,90.0,4.5\n", encoding="utf-8")
+    table = real_tables.TABLES["wage"]
+    files = real_tables.competition(table, real_tables.read(tmp_path, table.file))
+    assert sorted(files["train.csv"].columns) == ["id", "wage", "year"]
+    assert sorted(files["train.csv"]["wage"]) == [75.0, 90.0]
+    assert list(files["sample_submission.csv"].columns) == ["id", "wage"]
