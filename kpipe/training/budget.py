@@ -34,7 +34,7 @@ __all__ = [
 _MAX_SEEDS = 30  # of a model in one run: the mean of more seeds gains nothing that could be measured
 _SLOWEST = 3.0  # at most: imports slow down the start of a run, but not the work at its end
 _STACKING_SHARE, _MOST_STACKING = 0.3, 60.0
-_TO_START, _SLOWER = 5.0, 1.5  # seconds for workers to start, and how much longer than boosting the layer may take
+_TO_START, _SLOWER = 5.0, 0.75  # seconds for workers to start, and what the layer takes relative to boosting
 _SHORTENED_SHARE = 0.85  # of the time left, for a shortened model while others wait
 _PATIENCE = 1.5  # a fit that keeps its time limit itself is stopped only after this multiple of the limit
 _NEEDED_SHARE = 2  # half of the time left is for the first fits of a needed model
@@ -204,7 +204,7 @@ def stacking_seconds(left: float | None, *, boosting: float = math.inf) -> float
     Examples
     --------
     >>> stacking_seconds(50.0), stacking_seconds(3600.0), stacking_seconds(3600.0, boosting=10.0)
-    (15.0, 60.0, 20.0)
+    (15.0, 60.0, 12.5)
     """
     if left is None:
         return 0.0
