@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.model_selection import GroupKFold
+from sklearn.model_selection import GroupKFold, StratifiedKFold
 
 from kpipe import run
 from kpipe.core.values import Tables
@@ -291,6 +291,20 @@ def test_weeks_that_come_later_in_test_are_a_time_and_no_groups() -> None:
     assert repr(only.splitter) == "ByTime('week', n_splits=2, horizon=25)"
     for train, valid in zip(*(make_folds(only).train, make_folds(only).valid), strict=True):
         assert adapted.train["week"].iloc[train].max() < adapted.train["week"].iloc[valid].min()
+
+
+@pytest.mark.parametrize("name", ["actdays", "days_in_hospital", "hour_of_the_accident"])
+def test_a_count_that_is_0_in_nearly_all_rows_is_no_time(name: str) -> None:
+    rng = np.random.default_rng(0)
+
+    def days(rows: int) -> np.ndarray:
+        return np.where(rng.random(rows) < 0.993, 0, rng.integers(1, 31, rows))
+
+    tables = survivors(3000, 1000)
+    tables = replace(
+        tables, train=tables.train.assign(**{name: days(3000)}), test=tables.test.assign(**{name: days(1000)})
+    )
+    assert isinstance(found(tables)[0].splitter, StratifiedKFold)
 
 
 def test_numbers_of_later_dates_are_predicted_by_the_calendar_model_too() -> None:

@@ -28,6 +28,9 @@ _NAMES_OF_THINGS = re.compile(
 _PARTS = {"year": (1900, 2100), "month": (1, 12), "day": (1, 31), "hour": (0, 24)}
 _FEWEST_TIMES = 3  # distinct times
 _OUTLIERS = 0.01  # share of test that may be earlier, and of train that may be later
+_APART = (
+    0.5  # share of train before, or of test after, the time at which they meet: a count may be 0 in nearly all rows
+)
 
 
 def infer_splitter(competition: Competition, tables: Tables, vault: pd.DataFrame | None = None) -> Step:
@@ -132,7 +135,8 @@ def comes_later(train: pd.Series, test: pd.Series) -> bool:
         train, test = dates, later
     elif not pd.api.types.is_numeric_dtype(test) or train.max() == train.min():
         return False
-    return bool(test.quantile(_OUTLIERS) >= train.quantile(1 - _OUTLIERS))
+    end = train.quantile(1 - _OUTLIERS)
+    return bool(test.quantile(_OUTLIERS) >= end and max((train < end).mean(), (test > end).mean()) >= _APART)
 
 
 def _can_be_split(splitter: Splitter, train: pd.DataFrame) -> bool:
