@@ -15,7 +15,7 @@ from kpipe.data.cell_checks import OnNote, check_numbers, without_infinite_cells
 from kpipe.data.csv_reader import CsvFile
 from kpipe.data.dtypes import Kind, TypedColumn, cast_or_none, has_leading_zeros, null_missing, strictest
 from kpipe.data.missing_words import CATEGORY_WORDS, words_beside_empty_cells, words_of_classes
-from kpipe.data.pixel_detection import find_pixel_columns
+from kpipe.data.pixel_detection import has_pixels
 from kpipe.errors import UsageError
 
 __all__ = ["to_frames"]
@@ -49,7 +49,8 @@ def to_frames(
     -------
     dict of role to DataFrame
         Dtypes are int64; float64 for fractions or if values are missing; bool, or boolean if values are missing; str;
-        and uint8 for pixels. The dtypes of train and test can differ only if a column is empty in one of them.
+        and uint8 for small integers in tables of images. The dtypes of train and test can differ only if a column is
+        empty in one of them.
 
     Raises
     ------
@@ -163,10 +164,10 @@ def _to_text(values: pa.ChunkedArray) -> pd.Series:
 
 
 def _widen_bytes(columns: Mapping[str, dict[str, Any]]) -> None:
-    """Convert uint8 columns to int64, whose arithmetic does not wrap, except pixels that train and test share."""
+    """Convert uint8 columns to int64, whose arithmetic does not wrap, except in tables of images."""
     train, test = columns.get("train", {}), columns.get("test", {})
-    shared = [name for name in train if name in test and train[name].dtype == test[name].dtype == np.uint8]
-    pixels = {*find_pixel_columns({name: train[name] for name in shared})}
+    shared = {name for name in train if name in test and train[name].dtype == test[name].dtype == np.uint8}
+    pixels = shared if has_pixels({name: train[name] for name in train if name in shared}) else set()
     for role, frame in columns.items():
         kept = pixels if role != "sample" else set()
         for name, values in frame.items():

@@ -17,7 +17,7 @@ from kpipe.training.cross_validation import cross_validate
 from kpipe.training.ensemble import fit_ensemble, select_greedily, smooth_losses
 from kpipe.training.estimators import choose_models
 from kpipe.training.folds import make_folds
-from kpipe.training.stacking import STACKERS, build_stacker
+from kpipe.training.stacking import STACKERS, build_stacker, stackers_for
 from tests.tables import prices, problem_of, survivors
 
 NAMES = ["linear", "forest", "stack-linear", "stack-forest", "stack-boosting"]
@@ -28,7 +28,7 @@ def stacked_run(tables, y=None, **options):
     problem = problem_of(tables)
     problem = problem if y is None else replace(problem, y=y)
     folds = options.pop("folds", None) or make_folds(problem)
-    models = choose_models(problem, NAMES) | {"forest": model("forest", n_estimators=10)}
+    models = choose_models(problem, options.pop("names", NAMES)) | {"forest": model("forest", n_estimators=10)}
     return problem, folds, cross_validate(problem, folds, models=models, jobs=1, **options)
 
 
@@ -78,7 +78,7 @@ def test_the_forest_sees_the_columns_of_numbers_beside_the_predictions_and_the_o
     size = np.where(np.arange(120) == 7, np.nan, np.arange(120.0))
     tables = replace(tables, train=tables.train.assign(size=size), test=tables.test.assign(size=5.0, flag=True))
     tables.train["flag"] = True
-    problem, folds, found = stacked_run(tables)
+    problem, folds, found = stacked_run(tables, names=["linear", "forest"])
     layer = _layer_of(problem, folds, found)
     np.testing.assert_array_equal(layer.data.X["column: size"], np.append(size, np.full(5 * 30, 5.0)))
     assert "column: flag" in layer.data.X
@@ -90,12 +90,18 @@ def test_the_forest_sees_the_columns_of_numbers_beside_the_predictions_and_the_o
     assert fitted["stack-boosting"][-1][-1].n_features_in_ == 2
 
 
-def test_beside_hundreds_of_numbers_the_layer_has_the_predictions_alone() -> None:
+@pytest.mark.parametrize(("count", "beside"), [(150, True), (201, False)])
+def test_hundreds_of_numbers_are_no_features_of_the_layer(count: int, beside: bool) -> None:
     tables = prices(n=120, m=30)
-    many = pd.DataFrame(1.0, index=range(120), columns=[f"v{number}" for number in range(201)])
+    many = pd.DataFrame(1.0, index=range(120), columns=[f"v{number}" for number in range(count)])
     train, test = (pd.concat([frame, many[: len(frame)]], axis=1) for frame in (tables.train, tables.test))
-    problem, folds, found = stacked_run(replace(tables, train=train, test=test))
-    assert len(_layer_of(problem, folds, found).data.X.columns) == 2
+    problem, folds, found = stacked_run(replace(tables, train=train, test=test), names=["linear", "forest"])
+    assert (len(_layer_of(problem, folds, found).data.X.columns) > 2) == beside
+
+
+def test_the_forest_of_the_layer_is_for_tables_that_a_forest_ends_on() -> None:
+    assert stackers_for(199_999) == ("stack-linear", "stack-forest", "stack-boosting")
+    assert stackers_for(200_000) == ("stack-linear", "stack-boosting")
 
 
 def _layer_of(problem, folds, found):

@@ -31,6 +31,7 @@ _MANY_ROWS = ("boosting", "linear", "catboost")  # a forest or a net would take 
 # grown to single rows suit targets with little noise. Measured: docs/decisions/0007-any-competition.md.
 _LONG = {"iterations": 3000, "learning_rate": 0.05}
 _CLASSES_OF_LONG = 3  # of 7 classes it takes 146 s for 1,500 rows: each round grows a tree for each class
+_ROWS_OF_LONG = 60_000  # a fit of 47,000 rows takes 7 s; one that does not end within its share is lost
 _DEEP = {"iterations": 1000, "learning_rate": 0.15, "depth": 7, "leaf_estimation_iterations": 1}
 _FURTHER = {
     "catboost-long": model("catboost", **_LONG, early_stopping_rounds=50),
@@ -77,7 +78,7 @@ def _models_of_table(
     many, wide = len(columns) >= _MANY, columns.shape[1] >= _WIDE
     n_classes = _count_classes(competition, tables)
     further: dict[str, Factory] = {**(_FURTHER_OF_MANY_ROWS if many else _FURTHER)}
-    if n_classes > _CLASSES_OF_LONG:
+    if n_classes > _CLASSES_OF_LONG or len(columns) > _ROWS_OF_LONG:
         further.pop("catboost-long", None)
     if any(is_free_text(columns[name]) for name in columns):
         weights = competition.weights if isinstance(competition.weights, Mapping) else {}
