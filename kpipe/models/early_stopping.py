@@ -34,7 +34,8 @@ MAX_TREES = 3000  # the most that early stopping may choose
 PATIENCE = 60  # trees without an improvement after which growing stops
 
 _SMALL = 16_000  # rows times classes up to which several inner splits are used,
-_SETTLED = 600  # unless the first one asks for so many trees: some more or fewer of them change little
+# unless the first one asks for so many trees that some more or fewer change little. Smaller tables have noisy counts.
+_SETTLED, _SETTLED_ROWS = 600, 1_000
 _REFITTED = 90_000  # rows times classes up to which the model is refitted on all rows
 _LARGE = 50_000  # rows times classes from which trees learn faster
 _HUGE = 1_000_000  # rows times classes from which trees are few and learn faster still
@@ -152,7 +153,7 @@ class _EarlyStopped(BaseEstimator):
             fits.append(self._fit_inner(adapted, rows, *split, growth))
             if stopped := growth.is_late or (known is not None and known.stopped):
                 require_useful(growth, n_fits=len(fits))
-            if stopped or fits[0][1] >= _SETTLED:
+            if stopped or (fits[0][1] >= _SETTLED and len(rows.y) >= _SETTLED_ROWS):
                 break
         self.estimator_, self.trees_ = fits[0]
         self.validation_loss_curve_ = self.library.validation_losses(self.estimator_)

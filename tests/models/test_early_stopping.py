@@ -41,8 +41,10 @@ def test_a_small_table_gets_the_mean_number_of_trees_of_several_inner_splits_and
     assert len(chosen.validation_loss_curve_) > 1
 
 
-@pytest.mark.parametrize(("settled", "splits"), [(1, 1), (3000, 5)])
-def test_many_trees_are_counted_on_one_inner_split(monkeypatch: pytest.MonkeyPatch, settled: int, splits: int) -> None:
+@pytest.mark.parametrize(("settled", "rows", "splits"), [(1, 300, 1), (3000, 300, 5), (1, 301, 5)])
+def test_many_trees_are_counted_on_one_inner_split(
+    monkeypatch: pytest.MonkeyPatch, settled: int, rows: int, splits: int
+) -> None:
     fits: list[int] = []
     count = LightGBM.fit_early_stopped
 
@@ -52,6 +54,7 @@ def test_many_trees_are_counted_on_one_inner_split(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(LightGBM, "fit_early_stopped", counted)
     monkeypatch.setattr(early_stopping, "_SETTLED", settled)
+    monkeypatch.setattr(early_stopping, "_SETTLED_ROWS", rows)
     assert fitted().trees_ == round(np.mean(fits))
     assert len(fits) == splits
 

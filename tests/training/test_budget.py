@@ -115,7 +115,10 @@ def test_a_run_ends_within_its_budget_and_logs_its_plan(folder: Path) -> None:
     assert record["score"] > record["baseline"]
     assert len(pd.read_csv(ended.path / "submission.csv")) == 300
     log = (ended.path / "log.txt").read_text()
-    assert f"plan: {default}, {further}, {stackers} on 5 folds" in log
+    order = (
+        "boosting, linear, catboost, catboost-long, boosting-random, tabular-net, catboost-deep, forest, forest-deep"
+    )
+    assert f"plan: {order}, {stackers} on 5 folds" in log
     assert "s left" in log
     assert record["models"][0]["seeds"][0] == 0
     for name, reason in record["left_out"].items():
