@@ -44,7 +44,7 @@ _JOINED, _MIN_JOINED, _KNOWN = 8, 5, 0.9
 # By which numbers are divided: the whole part may name a group.
 _DROPPED = {1: "its decimals", 10: "its last digit", 100: "its last two digits", 1_000: "its last three digits"}
 _CELLS = 1_000  # per column, of a grid on which neighbouring rows may be of one place
-_INFINITE = [np.inf, -np.inf]
+_MOST_EXACT = 2.0**53  # float64 holds all integers below it
 _ROWS = 10_000  # of a large table that are used, on average
 
 
@@ -181,10 +181,8 @@ def _parts_of_numbers(problem: Problem, columns: Sequence[Hashable]) -> Iterator
     for column in columns:
         is_float = pd.api.types.is_float_dtype(train[column])
         for unit in list(_DROPPED)[:1] if is_float else list(_DROPPED)[1:]:
-            ours, theirs = (
-                (frame[column].astype("float64") // unit).replace(_INFINITE, np.nan) for frame in (train, test)
-            )
-            yield f"{column} without {_DROPPED[unit]}", ours.astype("Int64"), theirs.astype("Int64")
+            ours, theirs = (_to_integers(frame[column].astype("float64") // unit) for frame in (train, test))
+            yield f"{column} without {_DROPPED[unit]}", ours, theirs
 
 
 def _places(problem: Problem) -> Iterator[_Column]:
@@ -196,13 +194,18 @@ def _places(problem: Problem) -> Iterator[_Column]:
         ours, theirs = (
             _cells(frame[one], train[one]) + 2 * _CELLS * _cells(frame[two], train[two]) for frame in (train, test)
         )
-        yield f"{one} and {two}, rounded,", ours.astype("Int64"), theirs.astype("Int64")
+        yield f"{one} and {two}, rounded,", _to_integers(ours), _to_integers(theirs)
 
 
 def _cells(column: pd.Series, train: pd.Series) -> pd.Series:
     """The place of each number in the range of train, in whole cells."""
     cells = (column - train.min()) * _CELLS / max(float(np.ptp(train)), 1e-300)
-    return cells.round().replace(_INFINITE, np.nan).rename(None)
+    return cells.round().rename(None)
+
+
+def _to_integers(numbers: pd.Series) -> pd.Series:
+    """Whole numbers as Int64; infinite ones, and those too large to be exact, are missing."""
+    return numbers.where(numbers.abs() < _MOST_EXACT).astype("Int64")
 
 
 def _pairs(problem: Problem) -> Iterator[_Column]:

@@ -1,12 +1,10 @@
 """The stacking layer: models ("stackers") whose features are the predictions of a run's other models.
 
-One of them, a forest, also has the numeric columns as features, and so can tell for which rows which models are wrong.
-
 A stacker is cross-validated on the folds of the run. The stacker of a fold is fitted on the out-of-fold predictions of
 the other folds' rows, and predicts validation rows and test rows from the predictions of the fold's own models: it has
 seen no target of a row that it is scored on (Wolpert 1992). One trace of these targets is left: the out-of-fold
-predictions that it is fitted on were made by models that had trained on the fold. An ensemble therefore
-takes stackers only where they improve it on other rows (``kpipe.training.ensemble``).
+predictions that it is fitted on were made by models that had trained on the fold. Stackers are therefore small, and an
+ensemble takes them only where they improve it on other rows (``kpipe.training.ensemble``).
 """
 
 from __future__ import annotations
@@ -18,10 +16,6 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
-from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer
 
 from kpipe.core.values import Context, Folds
 from kpipe.models import model
@@ -33,54 +27,26 @@ from kpipe.training.cross_fitting import can_cross_fit, rows_to_fit_on
 from kpipe.training.task_runner import FitResults
 from kpipe.training.worker import FitResult, FitTask, TrainingData
 
-__all__ = ["QUICK_STACKERS", "STACKERS", "StackingLayer", "build_stacker", "make_layer", "stackers_for"]
+__all__ = ["QUICK_STACKERS", "STACKERS", "StackingLayer", "build_stacker", "make_layer"]
 
 _SMALLEST = 1e-6  # lower probabilities are clipped before the logarithm is taken
 _FEWEST = 100  # rows: with fewer, a layer adds more noise than it removes error
 _MOST_NUMBERS = 50_000_000  # in the layer's table: 400 MB, of which workers have copies
-_MOST_COLUMNS = 200  # numeric columns beside the predictions; pixels are more
-_MOST_ROWS_OF_FOREST = 200_000  # as for the model "forest"
-_LARGEST = 1e30  # larger numbers are missing values: a forest computes in float32
-_COLUMN = "column: "  # prefix of the numeric columns, which are no predictions
 _PROBED = 32  # test rows whose predictions are checked for batch dependence
 
 
 def stack_linear(context: Context) -> BaseEstimator:
     """Return a linear or log-linear opinion pool with one weight for each model."""
-    pool = LogLinearPool(context.n_classes) if context.task == "classification" else LinearPool()
-    return make_pipeline(FunctionTransformer(_predictions_alone), pool)
-
-
-def stack_forest(context: Context) -> BaseEstimator:
-    """Return extremely randomised trees on the predictions and the numeric columns."""
-    kind = ExtraTreesClassifier if context.task == "classification" else ExtraTreesRegressor
-    trees = kind(200, min_samples_leaf=3, max_features=0.5, n_jobs=1, random_state=context.seed)
-    return make_pipeline(SimpleImputer(keep_empty_features=True), trees)
+    return LogLinearPool(context.n_classes) if context.task == "classification" else LinearPool()
 
 
 def stack_boosting(context: Context) -> BaseEstimator:
-    """Return LightGBM with small trees, which learns which model to trust for which predictions."""
+    """Return LightGBM with small trees, which learns which model to trust for which rows."""
     options = {"num_leaves": 8, "min_child_samples": 40, "colsample_bytree": 0.5, "reg_lambda": 5.0}
-    boosting = model("boosting", learning_rate=0.05, **options)(context)
-    return make_pipeline(FunctionTransformer(_predictions_alone), boosting)
+    return model("boosting", learning_rate=0.05, **options)(context)
 
 
-def _predictions_alone(X: pd.DataFrame) -> pd.DataFrame:
-    return X[[name for name in X if not str(name).startswith(_COLUMN)]]
-
-
-STACKERS: Mapping[str, Factory] = {
-    "stack-linear": stack_linear,
-    "stack-forest": stack_forest,
-    "stack-boosting": stack_boosting,
-}
-
-
-def stackers_for(n_rows: int) -> tuple[str, ...]:
-    """Return the names of the stackers of a run whose train has so many rows."""
-    return tuple(name for name in STACKERS if name != "stack-forest" or n_rows < _MOST_ROWS_OF_FOREST)
-
-
+STACKERS: Mapping[str, Factory] = {"stack-linear": stack_linear, "stack-boosting": stack_boosting}
 QUICK_STACKERS = frozenset({"stack-linear"})  # a second or two, even for a million rows
 
 
@@ -171,8 +137,6 @@ def make_layer(
     table = np.concatenate([_features(problem, part) for part in parts])
     width = table.shape[1] // len(models)
     frame = pd.DataFrame(table, columns=[f"{name} {k}" for name in models for k in range(width)])
-    beside = _numeric_columns(data, len(folds.valid), most=_MOST_NUMBERS - table.size)
-    frame = pd.concat([frame, pd.DataFrame(beside, index=frame.index)], axis=1)
     probed = frame.iloc[rows : rows + min(size, _PROBED)]
     return StackingLayer(
         data=TrainingData(X=frame, y=problem.y, X_test=probed, outputs=data.outputs),
@@ -183,23 +147,6 @@ def make_layer(
         ),
         test_rows=size,
     )
-
-
-def _numeric_columns(data: TrainingData, n_folds: int, *, most: int) -> dict[str, np.ndarray]:
-    """The numeric columns of train, followed by those of test once for each fold; empty if there are too many."""
-    if not data.X.columns.is_unique:  # a competition's clean may repeat a name
-        return {}
-    train, test = (frame.select_dtypes(["number", "bool"], exclude="timedelta") for frame in (data.X, data.X_test))
-    names = [name for name in train if name in test]  # a column that is empty in train may be text in test
-    height = len(data.X) + n_folds * len(data.X_test)
-    if len(names) > _MOST_COLUMNS or height * len(names) > most:
-        return {}
-    found = {}
-    for name in names:
-        of_train, of_test = (frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for frame in (train, test))
-        values = np.concatenate([of_train, np.tile(of_test, n_folds)])
-        found[f"{_COLUMN}{name}"] = np.where(np.abs(values) < _LARGEST, values, np.nan)
-    return found
 
 
 def build_stacker(factory: Factory, problem: Problem, context: Context) -> BaseEstimator:

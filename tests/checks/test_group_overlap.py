@@ -120,6 +120,12 @@ def test_a_person_within_a_code_without_separators_is_found() -> None:
     assert "the number of probe" in check.detail
 
 
+def test_numbers_beyond_the_integers_name_no_group() -> None:
+    rng, given = np.random.default_rng(0), make_prepared(n=800, m=600)
+    train, test = (np.where(rng.random(n) < 0.1, 1e200, rng.normal(size=n)) for n in (800, 600))
+    assert status(given.with_column("energy", train, test), "group overlap matches test") == "pass"
+
+
 @pytest.mark.parametrize("code", [lambda who, visit: who + visit / 100, lambda who, visit: who * 100 + visit])
 def test_a_person_in_the_whole_part_of_a_number_is_found(code: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
     rng, given = np.random.default_rng(0), make_prepared(n=800, m=600)

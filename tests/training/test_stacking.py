@@ -3,32 +3,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold, TimeSeriesSplit
 
 from kpipe.core.metrics import METRICS
-from kpipe.core.values import Context, Folds, ModelPredictions, Predictions
+from kpipe.core.values import Folds, ModelPredictions, Predictions
 from kpipe.models import model
 from kpipe.models.stackers import LinearPool, LogLinearPool
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.ensemble import fit_ensemble, select_greedily, smooth_losses
 from kpipe.training.estimators import choose_models
 from kpipe.training.folds import make_folds
-from kpipe.training.stacking import STACKERS, build_stacker, stackers_for
 from tests.tables import prices, problem_of, survivors
 
-NAMES = ["linear", "forest", "stack-linear", "stack-forest", "stack-boosting"]
-CONTEXT = Context(task="regression", seed=0)
+NAMES = ["linear", "forest", "stack-linear", "stack-boosting"]
 
 
 def stacked_run(tables, y=None, **options):
     problem = problem_of(tables)
     problem = problem if y is None else replace(problem, y=y)
     folds = options.pop("folds", None) or make_folds(problem)
-    models = choose_models(problem, options.pop("names", NAMES)) | {"forest": model("forest", n_estimators=10)}
+    models = choose_models(problem, NAMES) | {"forest": model("forest", n_estimators=10)}
     return problem, folds, cross_validate(problem, folds, models=models, jobs=1, **options)
 
 
@@ -41,7 +38,7 @@ def split(n: int) -> Folds:
 def test_stackers_predict_every_row_like_any_other_model(tables) -> None:
     problem, folds, found = stacked_run(tables)
     assert [one.name for one in found.models] == NAMES
-    assert [one.stacked for one in found.models] == [False, False, True, True, True]
+    assert [one.stacked for one in found.models] == [False, False, True, True]
     for one in found.models:
         assert one.oof.shape == (len(problem.y), problem.n_outputs)
         assert one.test.shape == (len(problem.X_test), problem.n_outputs)
@@ -71,37 +68,6 @@ def test_the_stacker_of_a_fold_never_sees_the_targets_of_that_fold() -> None:
     np.testing.assert_array_equal(layer.trained[0], other.trained[0])
     np.testing.assert_array_equal(layer.data.y[layer.trained[0]], other.data.y[other.trained[0]])
     assert not set(layer.trained[0]) & set(folds.valid[0])
-
-
-def test_the_forest_sees_the_columns_of_numbers_beside_the_predictions_and_the_others_do_not() -> None:
-    tables = prices(n=120, m=30)
-    size = np.where(np.arange(120) == 7, np.nan, np.arange(120.0))
-    tables = replace(tables, train=tables.train.assign(size=size), test=tables.test.assign(size=5.0, flag=True))
-    tables.train["flag"] = True
-    problem, folds, found = stacked_run(tables, names=["linear", "forest"])
-    layer = _layer_of(problem, folds, found)
-    np.testing.assert_array_equal(layer.data.X["column: size"], np.append(size, np.full(5 * 30, 5.0)))
-    assert "column: flag" in layer.data.X
-    fitted = {
-        name: build_stacker(STACKERS[name], problem, CONTEXT).fit(layer.data.X[:120], problem.y) for name in STACKERS
-    }
-    assert fitted["stack-forest"][-1].n_features_in_ == len(layer.data.X.columns)
-    assert fitted["stack-linear"][-1].weights_.shape == (2,)
-    assert fitted["stack-boosting"][-1][-1].n_features_in_ == 2
-
-
-@pytest.mark.parametrize(("count", "beside"), [(150, True), (201, False)])
-def test_hundreds_of_numbers_are_no_features_of_the_layer(count: int, beside: bool) -> None:
-    tables = prices(n=120, m=30)
-    many = pd.DataFrame(1.0, index=range(120), columns=[f"v{number}" for number in range(count)])
-    train, test = (pd.concat([frame, many[: len(frame)]], axis=1) for frame in (tables.train, tables.test))
-    problem, folds, found = stacked_run(replace(tables, train=train, test=test), names=["linear", "forest"])
-    assert (len(_layer_of(problem, folds, found).data.X.columns) > 2) == beside
-
-
-def test_the_forest_of_the_layer_is_for_tables_that_a_forest_ends_on() -> None:
-    assert stackers_for(199_999) == ("stack-linear", "stack-forest", "stack-boosting")
-    assert stackers_for(200_000) == ("stack-linear", "stack-boosting")
 
 
 def _layer_of(problem, folds, found):
@@ -134,7 +100,7 @@ def test_stackers_without_two_models_or_with_folds_in_time_are_skipped_with_a_re
 
 def test_a_budget_ends_with_the_stacking_layer_and_named_models_do_not() -> None:
     problem = problem_of(survivors(n=60, m=10))
-    assert list(choose_models(problem, budget=60.0))[-3:] == ["stack-linear", "stack-forest", "stack-boosting"]
+    assert list(choose_models(problem, budget=60.0))[-2:] == ["stack-linear", "stack-boosting"]
     assert "stack-linear" not in choose_models(problem)
     assert list(choose_models(problem, ["linear"], budget=60.0)) == ["linear"]
 
