@@ -148,8 +148,8 @@ def _are_steps(steps: tuple[Any, ...]) -> bool:
 def _weights_of_columns(run: LoadedRun, oof: OofPredictions) -> dict[str, float]:
     """The weight of each model that learns from columns. The weight of stackers is shared out among them.
 
-    A stacker learns from their predictions (``stack-forest`` from numeric columns too). Non-negative least squares
-    shows how its own predictions, times its weight, are composed of theirs.
+    A stacker learns from their predictions. Non-negative least squares shows how its own predictions, times its weight,
+    are composed of theirs.
     """
     weights = {model.name: model.weight or 0.0 for model in run.models}
     base = {name: weight for name, weight in weights.items() if name not in STACKERS}

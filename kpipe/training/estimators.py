@@ -20,7 +20,7 @@ from kpipe.models.per_target import PerTarget
 from kpipe.problem.competition import Factory
 from kpipe.problem.problem import Problem
 from kpipe.training.inner_splits import with_inner_splits, without_families
-from kpipe.training.stacking import STACKERS, stackers_for
+from kpipe.training.stacking import STACKERS
 
 __all__ = ["build_estimator", "choose_models", "make_context", "shortest_share", "uses_gpu", "wrap_estimator"]
 
@@ -62,7 +62,7 @@ def choose_models(problem: Problem, names: Sequence[str] = (), *, budget: float 
     usual = [*(name for name in problem.default if not _is_short(name, further, problem.models)), *further]
     if budget is not None and "models" in problem.reasons:  # inferred, in the order in which they pay
         usual = [*dict.fromkeys([*(name for name in problem.models if name in usual), *usual])]
-    above = stackers_for(len(problem.y)) if budget is not None and len(usual) > 1 else ()
+    above = STACKERS if budget is not None and len(usual) > 1 else ()
     chosen = dict.fromkeys(names or [*usual, *above])
     for name in chosen:
         if name not in own and name not in CATALOG:
