@@ -4,9 +4,9 @@
                                     --cores N [--preset NAME] [--log]
 
 Reads train.csv, test.csv and sample_submission.csv in FOLDER. Writes into OUT: submission.csv; oof.csv, for the train
-rows in their order; both with the columns of the sample; and autogluon.json, with the validation score, the time of
-fitting and the number of models. ``--log`` trains on log1p of the target and transforms predictions back, because
-AutoGluon has no metric of logarithms; its users do the same.
+rows in their order; both with the columns of the sample; and autogluon.json, with the validation scores of the best
+model and of each one, and the time of fitting. ``--log`` trains on log1p of the target and transforms predictions back,
+because AutoGluon has no metric of logarithms; its users do the same.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def main() -> None:
         "validation": float(best["score_val"]),
         "fit_seconds": round(fitted, 1),
         "best": predictor.model_best,
-        "models": len(board),
+        "models": dict(zip(board["model"], board["score_val"].astype(float), strict=True)),
     }
     (options.out / "autogluon.json").write_text(json.dumps(details))
     made = submission(
