@@ -21,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from kpipe.data.column_types import is_pixel_table
 from kpipe.features.columns import numeric_columns, text_columns, to_floats, to_text
-from kpipe.features.scalers import soft_clip_scaler
+from kpipe.features.scalers import ExtremeScaler, soft_clip_scaler
 
 __all__ = ["NativeCategories", "dummies"]
 
@@ -44,6 +44,7 @@ def dummies(scaler: BaseEstimator | None = None, *, max_categories: int = 40) ->
     """
     numbers = make_pipeline(
         FunctionTransformer(to_floats, feature_names_out="one-to-one"),
+        ExtremeScaler(),
         SimpleImputer(strategy="mean", keep_empty_features=True),
         soft_clip_scaler() if scaler is None else scaler,
     )

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils.validation import check_is_fitted
 
-__all__ = ["pixel_scaler", "soft_clip", "soft_clip_scaler"]
+__all__ = ["ExtremeScaler", "pixel_scaler", "soft_clip", "soft_clip_scaler"]
+
+_SMALLEST, _LARGEST = 1e-100, 1e100  # of a column's largest number: squares of others overflow, or vanish
+_MOST = float(np.finfo(np.float64).max)
+_FARTHEST = 10.0  # spreads from the median
 
 
 def soft_clip_scaler() -> Pipeline:
@@ -66,3 +74,62 @@ def pixel_scaler() -> FunctionTransformer:
 
 def _divide_by_255(values: np.ndarray) -> np.ndarray:
     return values / np.float32(255)
+
+
+class ExtremeScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Scale columns of numbers such as 1e200, whose squares overflow, to -10..10; leave all other columns unchanged.
+
+    Such columns are scaled by their median and quartiles, and clipped. Missing values stay missing; infinities are
+    clipped, too.
+
+    Attributes
+    ----------
+    scaled_ : (c,) array of int
+        The columns that are scaled: their largest absolute number is above 1e100, or below 1e-100 but not 0.
+    centre_, spread_ : (c,) arrays of float
+        Their medians, and the standard deviations that their quartiles imply.
+
+    Examples
+    --------
+    >>> numbers = np.array([[1.0, -1e200], [2.0, 0.0], [3.0, 1e200], [4.0, 2e200], [5.0, 1e300]])
+    >>> ExtremeScaler().fit_transform(numbers).round(2).tolist()
+    [[1.0, -1.35], [2.0, -0.68], [3.0, 0.0], [4.0, 0.68], [5.0, 10.0]]
+    """
+
+    def fit(self, X: Any, y: Any = None) -> ExtremeScaler:
+        """Find the columns and their quartiles.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, columns)
+            Numbers; NaN is missing.
+        y : ignored
+        """
+        values = np.asarray(X)
+        self.n_features_in_ = values.shape[1]
+        finite = [column[np.isfinite(column)].astype(np.float64) for column in values.T]
+        largest = np.array([np.abs(column).max(initial=0.0) for column in finite])
+        self.scaled_ = np.flatnonzero((largest > _LARGEST) | ((largest < _SMALLEST) & (largest > 0)))
+        quartiles = np.array([np.quantile(finite[place] / 8, [0.25, 0.5, 0.75]) for place in self.scaled_])
+        quartiles = quartiles.reshape(-1, 3)
+        self.centre_ = quartiles[:, 1] * 8
+        spread = np.minimum(quartiles[:, 2] - quartiles[:, 0], _MOST / 6) * (8 / 1.35)
+        self.spread_ = np.where(spread > 0, spread, largest[self.scaled_] / _FARTHEST)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return the numbers with extreme columns scaled and clipped.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, columns)
+        """
+        check_is_fitted(self)
+        values = np.asarray(X)
+        if not len(self.scaled_):
+            return values
+        values = values.copy()
+        with np.errstate(over="ignore"):  # infinities are clipped
+            scaled = (values[:, self.scaled_] - self.centre_) / self.spread_
+        values[:, self.scaled_] = np.clip(scaled, -_FARTHEST, _FARTHEST)
+        return values

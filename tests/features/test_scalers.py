@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kpipe.features import dummies, pixel_scaler, soft_clip_scaler
+from kpipe.features.scalers import ExtremeScaler
 
 
 @settings(max_examples=30, deadline=None)
@@ -32,3 +33,27 @@ def test_pixels_are_divided_by_255() -> None:
     encoded = dummies(pixel_scaler()).fit_transform(pixels)
     assert encoded.dtype == np.float32
     np.testing.assert_allclose(encoded, [[0, 1], [0.2, 0.4]], rtol=1e-6)
+
+
+def test_numbers_too_large_or_small_to_square_are_encoded_with_what_they_tell() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=200)
+    outliers = np.where(np.arange(200) % 50 == 0, -1e300, x)
+    frame = pd.DataFrame({"large": x * 1e200, "small": x * 1e-200, "outliers": outliers, "most": np.sign(x) * 1.7e308})
+    frame.loc[3] = np.nan
+    with np.errstate(all="raise"):
+        encoded = dummies().fit(frame).transform(frame)
+    assert np.abs(encoded).max() < 3
+    kept = (np.arange(200) % 50 != 0) & (np.arange(200) != 3)
+    for column in encoded[kept].T:
+        assert np.corrcoef(pd.Series(column).rank(), pd.Series(x[kept]).rank())[0, 1] > 0.8
+    assert np.isfinite(dummies().fit(frame).transform(pd.DataFrame({name: [-np.inf] for name in frame}))).all()
+
+
+def test_a_column_of_usual_numbers_passes_the_scaling_of_extremes_as_it_is() -> None:
+    given = np.array([[1.0, 1e300], [np.nan, 2.0], [0.0, 3.0]])
+    scaled = ExtremeScaler().fit_transform(given)
+    np.testing.assert_array_equal(scaled[:, 0], given[:, 0])
+    assert np.abs(scaled[:, 1]).max() <= 10
+    usual = given[:, :1]
+    assert ExtremeScaler().fit_transform(usual) is usual
