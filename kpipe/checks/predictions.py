@@ -9,6 +9,7 @@ import numpy as np
 from kpipe.checks.interface import Finding, PredictionCheck, TrainedModels
 from kpipe.core.metrics import Metric, evaluate, gain_over, output
 from kpipe.core.values import ModelPredictions, Status, Submission
+from kpipe.training.clipping import clip_to_bounds
 from kpipe.training.thresholds import cross_fit_thresholds
 
 __all__ = [
@@ -89,6 +90,7 @@ def models_better_than_baseline(trained: TrainedModels) -> Iterator[Finding]:
     metric, predictions, theirs = trained.problem.metric, trained.predictions, trained.baseline_score
     for model in predictions.models:
         oof = cross_fit_thresholds(metric, model.oof, predictions.y, trained.folds)
+        oof = clip_to_bounds(trained.problem, oof)
         scored = ~np.isnan(oof).any(axis=1)
         value = metric.function(predictions.y[scored], output(metric, oof[scored]))
         if _gain(metric, value, theirs.value) >= 0:

@@ -442,12 +442,15 @@ class Ensemble:
     test : (m, k) float64
     steps : tuple of Step
         With a stacking layer, the gains that other ways of weighting the models would bring; otherwise empty.
+    clipped : tuple of (n, k) and (m, k) bool, or None
+        The out-of-fold and test predictions that were raised to a lower bound (see ``Problem.lower_bounds``).
     """
 
     weights: Mapping[str, float]
     oof: np.ndarray
     test: np.ndarray
     steps: tuple[Step, ...] = ()
+    clipped: tuple[np.ndarray, np.ndarray] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,6 +89,8 @@ def _by_fold(predictions: Predictions, ensemble: Ensemble) -> np.ndarray | None:
     submitted = ensemble.test[kept[0].rows[tested]]
     if len(by_fold) < 2 or submitted.shape != by_fold.shape[1:] or not len(submitted):
         return None
+    if ensemble.clipped is not None:  # at a lower bound the folds' models agree
+        by_fold = np.where(ensemble.clipped[1][kept[0].rows[tested]], submitted, by_fold)
     return by_fold if np.allclose(by_fold.mean(axis=0), submitted, rtol=1e-6, atol=1e-9) else None
 
 

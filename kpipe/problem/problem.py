@@ -26,6 +26,7 @@ from kpipe.problem.inference.id import submission_columns
 from kpipe.problem.inference.spelling import adapt_tables
 from kpipe.problem.inference.text_columns import convert_text_columns
 from kpipe.problem.locked import LockedRows, lock, unlock
+from kpipe.problem.lower_bounds import lower_bounds, reason_for_bounds
 from kpipe.problem.notes import notes_on
 from kpipe.problem.pixel_columns import with_pixels, without_pixels
 from kpipe.problem.positive import positive_class
@@ -165,6 +166,14 @@ class Problem:
         lacks = not set(columns) <= {*frame.columns}
         return None if lacks else time_blocks(self.splitter, self.tables.train, frame)
 
+    @cached_property
+    def lower_bounds(self) -> np.ndarray | None:
+        """(targets,) the lowest prediction of each target, such as 0 for counts, or -inf; None if there is no bound."""
+        if self.task != "regression":
+            return None
+        by_time = time_column(self.splitter) is not None
+        return lower_bounds(self.metric, self.y, blocks=self.blocks, by_time=by_time)
+
     @property
     def is_ordinal(self) -> bool:
         """Whether the classes are steps of an ordinal scale, learned by one regression (see ``Metric.ordinal``)."""
@@ -267,7 +276,8 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
         vault=vault,
         locked=locked,
     )
-    problem = replace(problem, reasons=reasons | _reason_for_positive(problem))
+    bounds = reason_for_bounds(problem.metric, problem.lower_bounds, problem.targets)
+    problem = replace(problem, reasons=reasons | _reason_for_positive(problem) | bounds)
     return replace(problem, tables=tables.with_notes(*notes_on(problem)))
 
 

@@ -8,6 +8,7 @@ from kpipe.report.blocks import Block, Column, Finding, Section, Table, text_cel
 from kpipe.report.formatting import short
 from kpipe.runs.loaded import LoadedRun
 from kpipe.runs.record import inferred_reasons
+from kpipe.runs.summary import clipped_predictions
 
 __all__ = ["section"]
 
@@ -50,7 +51,7 @@ def section(run: LoadedRun) -> Section:
         title="Configuration",
         summary=summary,
         blocks=blocks,
-        findings=[*_guesses(run), *_left_out(run)],
+        findings=[*_guesses(run), *_left_out(run), *_clipped(run)],
         open=False,
     )
 
@@ -100,6 +101,10 @@ def _guesses(run: LoadedRun) -> list[Finding]:
         for name, reason in inferred_reasons(run.record).items()
         if reason.guess
     ]
+
+
+def _clipped(run: LoadedRun) -> list[Finding]:
+    return [Finding(level="note", text=short(text, 300)) for text in clipped_predictions(run.record)]
 
 
 def _left_out(run: LoadedRun) -> list[Finding]:

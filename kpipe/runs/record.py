@@ -19,6 +19,7 @@ from kpipe.forecast.forecast import Forecast
 from kpipe.problem.problem import Problem
 from kpipe.runs.provenance import machine, versions
 from kpipe.runs.result import RunResult
+from kpipe.training.clipping import clip_to_bounds
 from kpipe.training.thresholds import cross_fit_thresholds
 
 __all__ = ["inferred_reasons", "make_record"]
@@ -77,6 +78,7 @@ def make_record(
         if problem.locked is None
         else {"rows": len(problem.locked.rows), "sha256": problem.locked.sha256},
         **_scores(result),
+        "clipped": _clipped(result),
         "forecast": _forecast(result.forecast),
         "models": [_model_record(result, model) for model in predictions.models],
         "left_out": dict(predictions.skipped),
@@ -180,6 +182,19 @@ def _scores(result: RunResult) -> dict[str, Any]:
     }
 
 
+def _clipped(result: RunResult) -> dict[str, dict[str, float]]:
+    """Target → its lower bound, and the number of predictions that were raised to it, if there are any."""
+    clipped, bounds = result.ensemble.clipped, result.problem.lower_bounds
+    if clipped is None or bounds is None:
+        return {}
+    counts = zip(result.problem.targets, bounds, *(part.sum(axis=0) for part in clipped), strict=True)
+    return {
+        name: {"lower": float(lower), "oof": int(oof), "test": int(test)}
+        for name, lower, oof, test in counts
+        if oof or test
+    }
+
+
 def _forecast(forecast: Forecast) -> dict[str, Any]:
     """What to expect on the leaderboard."""
     numbers = {name: _json(getattr(forecast, name)) for name in ("value", "low", "high")}
@@ -194,9 +209,8 @@ def _finite(parts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _model_record(result: RunResult, model: ModelPredictions) -> dict[str, Any]:
-    score = _evaluate(
-        result, cross_fit_thresholds(result.problem.metric, model.oof, result.predictions.y, result.folds)
-    )
+    oof = cross_fit_thresholds(result.problem.metric, model.oof, result.predictions.y, result.folds)
+    score = _evaluate(result, clip_to_bounds(result.problem, oof))
     return {
         "name": model.name,
         "score": _json(score.value),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -11,7 +11,7 @@ from markupsafe import Markup
 from kpipe.core.formatting import format_score, format_with_error, with_minus_sign
 from kpipe.runs.recorded import as_number, recorded_data
 
-__all__ = ["format_forecast", "summary_html", "summary_line"]
+__all__ = ["clipped_predictions", "format_forecast", "summary_html", "summary_line"]
 
 # Legible on light and on dark notebook themes: text keeps the page's colour, the one accent contrasts with both.
 _CELL = "padding:.2em 1em .2em 0;border-bottom:1px solid rgba(128,128,128,.3);text-align:"
@@ -100,6 +100,36 @@ def _forecast_text(record: Mapping[str, Any], choosing: float) -> str:
     digits = min(max(0, 1 - math.floor(math.log10((high - low) / 2))), 12) if high > low else 4
     value_text, low_text, high_text = (with_minus_sign(f"{number:,.{digits}f}") for number in (value, low, high))
     return f"{value_text} (95 %: {low_text} to {high_text})"
+
+
+def clipped_predictions(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each target whose predictions were raised to a lower bound.
+
+    Parameters
+    ----------
+    record : mapping
+        The content of ``run.json``.
+
+    Yields
+    ------
+    str
+
+    Examples
+    --------
+    >>> record = {"clipped": {"visits": {"lower": 0.0, "oof": 1200, "test": 1}}}
+    >>> list(clipped_predictions(record))
+    ['Predictions of visits below 0 became 0: 1,200 out-of-fold, 1 of test.']
+    """
+    clipped, inferred = record.get("clipped"), record.get("inferred")
+    reason = str(inferred.get("bounds", "")).rpartition(": ")[2] if isinstance(inferred, Mapping) else ""
+    for name, of_target in clipped.items() if isinstance(clipped, Mapping) else ():
+        if not isinstance(of_target, Mapping):
+            continue
+        lower, oof, test = (as_number(of_target.get(key)) for key in ("lower", "oof", "test"))
+        if lower is not None and oof is not None and test is not None:
+            counts = f"{oof:,.0f} out-of-fold, {test:,.0f} of test"
+            why = f" ({reason})" if reason else ""
+            yield f"Predictions of {name} below {lower:g} became {lower:g}: {counts}{why}."
 
 
 def summary_html(record: Mapping[str, Any]) -> str:

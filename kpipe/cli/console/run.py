@@ -16,7 +16,7 @@ from kpipe.data.pixels import FILE_COLUMNS
 from kpipe.errors import printable
 from kpipe.runs.record import inferred_reasons
 from kpipe.runs.run import Run
-from kpipe.runs.summary import format_forecast
+from kpipe.runs.summary import clipped_predictions, format_forecast
 
 __all__ = ["print_run"]
 
@@ -113,6 +113,7 @@ def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
     for field in _INFERRED:
         if field in reasons and reasons[field].guess:
             yield f"{field} is a guess: {reasons[field].text}."
+    yield from clipped_predictions(record)
     for name, reason in record["left_out"].items():
         yield f"{name} was skipped: {reason}."
     left_out = {name: why for name, why in record.get("columns_left_out", {}).items() if name not in FILE_COLUMNS}
