@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ __all__ = ["join_side_tables"]
 _MOST_KEYS = 3  # columns that together identify the rows of a table, such as store and date
 _MOST_FILES = 12  # whose headers are read; more files are hardly tables of one competition
 _LEAST_KNOWN = 0.05  # of the rows of train and of test must have a row in the table
+_MOST_NOTES = 3  # on tables that are not joined
 _MAX_RATIO = 2.0  # of these two shares; if it is larger, the table may describe train or test alone
 
 
@@ -30,6 +31,10 @@ class _Side(NamedTuple):
     train: str
     test: str
     keys: list[str]
+
+    @property
+    def name(self) -> str:
+        return self.train if self.train == self.test else f"{self.train} and {self.test}"
 
 
 def join_side_tables(competition: Competition, files: Tables) -> Tables:
@@ -49,7 +54,7 @@ def join_side_tables(competition: Competition, files: Tables) -> Tables:
     Returns
     -------
     Tables
-        With a note on each joined table; the same object if there is none.
+        With a note on each table that was joined, or was not although it shares columns with train and test.
     """
     if (
         not isinstance(files.others, FurtherTables)
@@ -57,58 +62,83 @@ def join_side_tables(competition: Competition, files: Tables) -> Tables:
         or handles_columns_itself(competition)
     ):
         return files
+    refused: dict[str, str] = {}
     for side in list(_sides(files, files.others)):
         try:
-            files = _join(files, side)
+            files, why = _join(files, side)
         except DataError:  # an unreadable file is not a table of the competition
             continue
-    return files
+        if why:
+            refused[side.name] = why
+    return files.with_notes(*_notes_on(refused, competition.slug)) if refused else files
 
 
 def _sides(files: Tables, others: FurtherTables) -> Iterator[_Side]:
-    """Yield the tables that may be joined, by their headers."""
+    """Yield the tables that share columns with train and test, and have others, by their headers."""
     names = list(others)[:_MOST_FILES]
     shared = set(files.train.columns) & set(files.test.columns)
+    known = {*files.train.columns, *files.test.columns, *files.sample.columns}
     for name in names:
         partner = name.replace("train", "test")
         if "test" in name and name.replace("test", "train") in names:
             continue
-        keys = [column for column in others.header(name) if column in shared]
-        if not 1 <= len(keys) <= _MOST_KEYS:
-            continue
-        if partner != name and partner in names:
-            yield _Side(name, partner, keys)
-        elif files.train.duplicated(keys).any():
-            yield _Side(name, name, keys)
+        header = others.header(name)
+        keys = [column for column in header if column in shared]
+        if keys and not known.issuperset(header):
+            yield _Side(name, partner if partner in names else name, keys)
 
 
-def _join(files: Tables, side: _Side) -> Tables:
+def _join(files: Tables, side: _Side) -> tuple[Tables, str]:
+    """The tables with the columns of a further table, and why it was not joined; "" if it was, or adds nothing."""
+    if why := _why_not_by(files, side):
+        return files, why
     train, test = files.others[side.train], files.others[side.test]
     test = test.rename(columns=match_names([*test.columns], [*train.columns]))
     taken = {*files.train.columns, *files.test.columns, *files.sample.columns}
     new = [name for name in train.columns if name in test.columns and name not in taken]
     if not new or not set(side.keys) <= set(test.columns):
-        return files
+        return files, ""
     frames = [(files.train, train), (files.test, test)]
-    if not all(_can_be_joined(frame[side.keys], table[side.keys]) for frame, table in frames):
-        return files
+    if why := next(filter(None, (_why_no_keys(frame[side.keys], table[side.keys]) for frame, table in frames)), ""):
+        return files, why
     shares = [float(_index(frame, side.keys).isin(_index(table, side.keys)).mean()) for frame, table in frames]
+    known = f"for {shares[0]:.0%} of train's rows and {shares[1]:.0%} of test's"
     if min(shares) < _LEAST_KNOWN or max(shares) > _MAX_RATIO * min(shares):
-        return files
+        return files, f"it has rows {known}"
     joined = _alike(*(_rows(table[[*side.keys, *new]], frame, side.keys) for frame, table in frames))
     changed = [pd.concat([frame, columns], axis=1) for (frame, _), columns in zip(frames, joined, strict=True)]
-    known = "" if min(shares) == 1 else f" (for {shares[0]:.0%} of train's rows and {shares[1]:.0%} of test's)"
-    both = side.train if side.train == side.test else f"{side.train} and {side.test}"
-    by = " and ".join(side.keys)
-    note = f"{both}: joined by {by}{known}: {listed(new)}. To leave out a column: --drop COLUMN."
-    return replace(files, train=changed[0], test=changed[1]).with_notes(note)
+    by, some = " and ".join(side.keys), "" if min(shares) == 1 else f" ({known})"
+    note = f"{side.name}: joined by {by}{some}: {listed(new)}. To leave out a column: --drop COLUMN."
+    return replace(files, train=changed[0], test=changed[1]).with_notes(note), ""
 
 
-def _can_be_joined(values: pd.DataFrame, keys: pd.DataFrame) -> bool:
-    """Whether keys are unique together, and have the types of the values that refer to them."""
+def _why_not_by(files: Tables, side: _Side) -> str:
+    """Why the columns that a table shares with train and test cannot be its key; "" if they may be."""
+    if len(side.keys) > _MOST_KEYS:
+        return f"it shares {len(side.keys)} columns with train and test, and a key has {_MOST_KEYS} at most"
+    if side.train == side.test and not files.train.duplicated(side.keys).any():
+        return f"each row of train has another {' and '.join(side.keys)}"
+    return ""
+
+
+def _why_no_keys(values: pd.DataFrame, keys: pd.DataFrame) -> str:
+    """Why rows of a table cannot be found by its keys: repeated ones, or of other types than the values; else ""."""
     kinds = (pd.api.types.is_integer_dtype, pd.api.types.is_string_dtype, pd.api.types.is_bool_dtype)
-    alike = all(any(kind(values[name]) and kind(keys[name]) for kind in kinds) for name in keys)
-    return alike and not keys.duplicated().any()
+    unlike = [str(name) for name in keys if not any(kind(values[name]) and kind(keys[name]) for kind in kinds)]
+    if unlike:
+        return f"{unlike[0]} does not hold whole numbers, or text, in both"
+    if repeated := int(keys.duplicated(keep=False).sum()):
+        return f"{repeated:,} of its {len(keys):,} rows have the same {' and '.join(map(str, keys))} as another row"
+    return ""
+
+
+def _notes_on(refused: Mapping[str, str], slug: str) -> Iterator[str]:
+    """Notes on the tables that were not joined, and why."""
+    how = f"To use it, join it in clean (for a module with clean: kpipe new {slug})."
+    for name, why in list(refused.items())[:_MOST_NOTES]:
+        yield f"{name}: not joined, because {why}. {how}"
+    if further := list(refused)[_MOST_NOTES:]:
+        yield f"Nor are these tables joined: {listed(further)}."
 
 
 def _index(frame: pd.DataFrame, keys: Sequence[str]) -> pd.Index:

@@ -71,6 +71,33 @@ def test_repeated_keys_other_types_and_broken_files_are_not_joined(tmp_path: Pat
     assert set(problem_in(tmp_path).columns) == {"x", "shop", "week"}
 
 
+def test_a_table_that_is_not_joined_is_noted_with_the_reason(tmp_path: Path) -> None:
+    made = prices()
+    both = pd.concat([made.train, made.test])
+    shops(
+        tmp_path,
+        twice=pd.concat([stores(), stores().head(3)]),
+        words=stores().astype({"shop": str}).replace({"0": "zero"}),
+        details=both[["id"]].assign(detail=1.5),
+        rare=stores().head(1).assign(shop=99),
+        unrelated=pd.DataFrame({"country": ["NZ"], "capital": ["Wellington"]}),
+        old_submission=made.sample,
+    )
+    problem = problem_in(tmp_path)
+    said = [note for note in problem.tables.source.notes if " joined" in note]
+    reasons = {
+        "details": "each row of train has another id",
+        "rare": "it has rows for 0% of train's rows and 0% of test's",
+        "twice": "6 of its 11 rows have the same shop as another row",
+    }
+    how = "To use it, join it in clean (for a module with clean: kpipe new made-by-hand)."
+    assert said == [
+        *(f"{name}: not joined, because {why}. {how}" for name, why in reasons.items()),
+        "Nor are these tables joined: words.",
+    ]
+    assert set(problem.columns) == {"x", "shop", "week"}
+
+
 def test_a_pair_of_tables_is_joined_to_train_and_to_test(tmp_path: Path) -> None:
     made = prices(n=120, m=60)
     write(made, tmp_path)
