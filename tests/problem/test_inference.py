@@ -436,6 +436,32 @@ def test_a_target_without_information_is_refused(case: str) -> None:
         problem_of(made)
 
 
+@pytest.mark.parametrize(
+    ("placeholder", "task"),
+    [
+        (0.0, "regression"),
+        (7, "classification"),
+        ([1.0, 2.0, 0.0], "classification"),
+        ([1.0, np.nan], "classification"),
+        ([12.0, 40.0], "regression"),
+    ],
+    ids=["a decimal", "an integer", "labels of train", "missing", "numbers that train lacks"],
+)
+def test_few_integers_are_a_regression_if_the_sample_submission_writes_decimals(placeholder: object, task: str) -> None:
+    made = survivors()
+    train = made.train.assign(survived=np.resize(np.arange(11), 80))
+    sample = made.sample.assign(survived=np.resize(placeholder, 30))  # type: ignore[arg-type]
+    problem = problem_of(replace(made, train=train, sample=sample))
+    assert problem.task == task
+    assert problem.reasons["task"].guess
+    assert problem_of(replace(made, train=train, sample=sample), metric="accuracy").task == "classification"
+
+
+def test_two_classes_stay_classes_where_the_sample_submission_holds_decimals() -> None:
+    made = survivors()
+    assert problem_of(replace(made, sample=made.sample.assign(survived=0.0))).task == "classification"
+
+
 def test_integers_with_a_fraction_in_the_sample_submission_are_a_regression() -> None:
     made = survivors()
     made.train["survived"] = np.arange(80) % 10

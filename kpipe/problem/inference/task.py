@@ -76,6 +76,9 @@ def _task_of_one(y: pd.Series, wanted: pd.DataFrame) -> Step:
     distinct = y.nunique()
     if distinct > 2 and _holds_fractions(wanted.iloc[:, 0]):
         return {"task": "regression"}, Reason(text="the sample submission holds fractions", guess=True)
+    if distinct > 2 and _holds_decimals(wanted.iloc[:, 0], y):
+        held = f"the sample submission holds decimals such as {wanted.iloc[0, 0]!s}"
+        return {"task": "regression"}, Reason(text=f"{held}, and {y.name} whole numbers", guess=True)
     whole = bool((y % 1 == 0).all()) and pd.api.types.is_integer_dtype(wanted.iloc[:, 0])
     if distinct == 2 or ((whole or pd.api.types.is_integer_dtype(y)) and distinct <= _MOST_CLASSES):
         return {"task": "classification"}, Reason(text=f"{y.name} has only {distinct} values", guess=distinct > 2)
@@ -92,6 +95,16 @@ def _combinations_of_labels(y: pd.Series) -> str:
 
 def _holds_fractions(values: pd.Series) -> bool:
     return pd.api.types.is_float_dtype(values) and bool((values.dropna() % 1 != 0).any())
+
+
+def _holds_decimals(values: pd.Series, y: pd.Series) -> bool:
+    """Whether the sample submission writes 0.0 where train writes 0; not if it holds several of train's numbers.
+
+    A column of integers with a missing value is read as decimals, too.
+    """
+    if not pd.api.types.is_integer_dtype(y) or not pd.api.types.is_float_dtype(values) or values.isna().any():
+        return False
+    return values.nunique() == 1 or not values.isin(y).all()
 
 
 def _check_several_numbers(targets: pd.DataFrame) -> None:
