@@ -76,7 +76,8 @@ class Competition:
     default : sequence of str, optional
         The models that a run trains without ``--model``. By default all of ``models``.
     budgeted : sequence of str
-        Models that ``--budget`` trains too, if there is time: after the default ones if ``models`` is given.
+        Models that ``--budget`` trains too, if there is time: after the default ones if ``models`` is given. Default
+        models that are listed here, too, are trained in this order.
     weights : str or mapping, optional
         A file or folder of pretrained weights, or "none". By default weights on this machine are used; nothing is
         downloaded. Inference replaces it by a mapping for ``Context.weights``.

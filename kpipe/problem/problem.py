@@ -180,6 +180,19 @@ class Problem:
         return is_ordinal(self.metric, self.labels)
 
     @property
+    def budget_order(self) -> tuple[str, ...]:
+        """The default and budgeted models, in the order in which a budget trains them.
+
+        That of ``models`` if they are inferred; else default models come first, except those that the author also lists
+        in ``budgeted``.
+        """
+        used = dict.fromkeys((*self.default, *self.budgeted))
+        if "models" in self.reasons:
+            return tuple(dict.fromkeys((*(name for name in self.models if name in used), *used)))
+        listed = dict.fromkeys((*self.competition.budgeted, *self.budgeted))
+        return (*(name for name in self.default if name not in listed), *listed)
+
+    @property
     def n_outputs(self) -> int:
         """Number of columns of a model's predictions: one per class or target, one for a regression or a scale."""
         if self.y.ndim > 1:
@@ -252,6 +265,7 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
         tables, vault = unlock(files, tables, len(locked.rows))
     inferred, reasons = infer(adapted, tables, vault)
     y, labels = encode_target(tables.train, inferred.targets, _not_none(inferred.task))
+    default = tuple(inferred.default or _not_none(inferred.models))
     problem = Problem(
         competition=adapted,
         files=files,
@@ -265,8 +279,8 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
         splitter=_not_none(inferred.splitter),
         groups=inferred.groups,
         models=dict(_not_none(inferred.models)),
-        default=tuple(inferred.default or _not_none(inferred.models)),
-        budgeted=tuple(inferred.budgeted),
+        default=default,
+        budgeted=tuple(name for name in inferred.budgeted if name not in default),
         weights=inferred.weights if isinstance(inferred.weights, Mapping) else {},
         submission_columns=tuple(submission_columns(inferred, tables)),
         y=y,

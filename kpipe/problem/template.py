@@ -174,8 +174,9 @@ def _learning(problem: Problem, *, grouped: bool) -> Iterator[_Field]:
     yield models
     if problem.default != tuple(problem.models):
         yield replace(_field(problem, "default", problem.default), is_open=models.is_open)
-    if problem.budgeted:
-        yield replace(_field(problem, "budgeted", problem.budgeted), is_open=models.is_open)
+    is_usual = problem.budget_order == (*problem.default, *problem.budgeted)
+    if budgeted := problem.budgeted if is_usual else problem.budget_order:
+        yield replace(_field(problem, "budgeted", budgeted), is_open=models.is_open)
 
 
 def _field(problem: Problem, name: str, value: Any, *, is_open: bool = False) -> _Field:

@@ -45,8 +45,8 @@ def choose_models(problem: Problem, names: Sequence[str] = (), *, budget: float 
         competition's default models.
     budget : float, optional
         Seconds of the run. With a budget, the default models are followed by those that the competition reserves for
-        budgets, or all are in the order of ``problem.models`` if models are inferred; the stacking layer comes last.
-        A default network is omitted if a reserved model is the same network with a longer training.
+        budgets, unless ``problem.budget_order`` is another; the stacking layer comes last. A default network is omitted
+        if a reserved model is the same network with a longer training.
 
     Returns
     -------
@@ -59,9 +59,8 @@ def choose_models(problem: Problem, names: Sequence[str] = (), *, budget: float 
     """
     own = {**STACKERS, **problem.models}
     further = problem.budgeted if budget is not None else ()
-    usual = [*(name for name in problem.default if not _is_short(name, further, problem.models)), *further]
-    if budget is not None and "models" in problem.reasons:  # inferred, in the order in which they pay
-        usual = [*dict.fromkeys([*(name for name in problem.models if name in usual), *usual])]
+    short = {name for name in problem.default if _is_short(name, further, problem.models)}
+    usual = [name for name in (problem.default if budget is None else problem.budget_order) if name not in short]
     above = STACKERS if budget is not None and len(usual) > 1 else ()
     chosen = dict.fromkeys(names or [*usual, *above])
     for name in chosen:

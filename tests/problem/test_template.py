@@ -27,6 +27,7 @@ from kpipe.errors import OutputError, UsageError
 from kpipe.problem.competition import Competition
 from kpipe.problem.template import home as home_of_modules
 from kpipe.problem.template import module_path, write_module
+from kpipe.training.estimators import choose_models
 from tests.conftest import ROOT
 from tests.tables import prepared, prices, survivors, tables, write
 
@@ -124,6 +125,11 @@ def fields(slug: str, data: Path, **options: object) -> tuple[dict[str, object],
     return shown, problem.tables
 
 
+def budget_plan(slug: str, data: Path) -> list[str]:
+    """The models of a run with a budget, in order."""
+    return [*choose_models(prepared(slug, data=data), budget=60.0)]
+
+
 def new(slug: str, *, data: object = None, out: Path | None = None, **options: object) -> tuple[Path, dict[str, str]]:
     """Write a module: its path, and the guesses that are left open."""
     path = module_path(slug, out)
@@ -137,9 +143,11 @@ def test_a_new_module_settles_the_same_as_no_module_and_reads_the_same_tables(
 ) -> None:
     slug, data = fresh(kind.__name__), write(kind(), tmp_path / "data")
     bare, before = fields(slug, data)
+    plan = budget_plan(slug, data)
     new(slug, data=data, out=mine)
     stated, after = fields(slug, data)
     assert stated == bare
+    assert budget_plan(slug, data) == plan
     for name in ("train", "test", "sample"):
         pd.testing.assert_frame_equal(getattr(after, name), getattr(before, name))
 

@@ -47,6 +47,15 @@ def test_a_budget_adds_the_models_that_the_competition_keeps_for_one() -> None:
     assert list(choose_models(problem, ["boosting"], budget=60.0)) == ["boosting"]
 
 
+def test_default_models_that_are_listed_among_those_of_a_budget_are_trained_in_that_order() -> None:
+    models = dict.fromkeys(("quick", "good", "slow", "long"), seeded)
+    order = ("good", "long", "slow")
+    problem = problem_of(survivors(), models=models, default=("quick", "slow", "good"), budgeted=order)
+    assert [*choose_models(problem, budget=60.0)] == ["quick", *order, *STACKERS]
+    assert [*choose_models(problem)] == ["quick", "slow", "good"]
+    assert problem.budgeted == ("long",)
+
+
 @pytest.mark.parametrize(("classes", "second"), [(7, "boosting-random"), (2, "linear")])
 def test_where_there_are_many_classes_and_rows_a_budget_trains_random_cut_points_early_and_a_larger_net(
     classes: int, second: str
