@@ -110,7 +110,15 @@ def submit_file(
     if allowed.is_last and not options.yes:
         _confirm_last(slug)
     entry = submit.submit_file(
-        kaggle, slug, file, run, message=options.message, out=out, kernel=kernel, choosing=choosing
+        kaggle,
+        slug,
+        file,
+        run,
+        message=options.message,
+        out=out,
+        kernel=kernel,
+        choosing=choosing,
+        repeat=options.force,
     )
     with show_wait(entry, left_today=allowed.left_today - 1) as on_wait:
         if options.wait:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kpipe.errors import SubmissionError
 from kpipe.kaggle.client import Kaggle
+from kpipe.kaggle.submit import refuse_repetition, settle_attempts
 from kpipe.runs.files import sha256_of
-from kpipe.runs.ledger import read_ledger
 from kpipe.runs.run import Run
 
 __all__ = ["SubmissionAllowance", "check_can_submit"]
@@ -67,13 +67,9 @@ def check_can_submit(
     digest = sha256_of(file)
     if run is not None:
         _check_run(run, digest, force=force)
-    before = [entry for entry in read_ledger(out, slug) if entry.sha256 == digest]
-    if before and not force:
-        raise SubmissionError(
-            f"The same file was submitted before, as {before[0].ref} on {before[0].date[:10]}: its score will be the "
-            "same. To spend a submission on it, add --force.",
-            code="already-submitted",
-        )
+    settle_attempts(kaggle, slug, out=out)
+    if not force:
+        refuse_repetition(out, slug, digest)
     left = kaggle.competitions.submissions_left(slug)
     if left < 1:
         raise _none_left(kaggle, slug)

@@ -23,8 +23,9 @@ def poll(seconds: float) -> Iterator[float]:
     float
         Seconds since the first poll.
     """
-    began, pause = time.monotonic(), _FIRST_PAUSE
-    while (waited := time.monotonic() - began) <= seconds:
+    began, pause, waited = time.monotonic(), _FIRST_PAUSE, 0.0
+    while waited <= seconds:
         yield waited
         time.sleep(pause)
         pause = min(_GROWTH * pause, _LONGEST_PAUSE)
+        waited = time.monotonic() - began

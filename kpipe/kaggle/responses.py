@@ -23,6 +23,7 @@ __all__ = ["Pushed", "Submission", "check_fields", "read_bounded", "read_kernel_
 
 _MOST_BYTES = 64 << 20  # of a response; a list of 100 submissions has about 50 kB
 _CHUNK = 1 << 16
+_SHORTEST_CUT = 40  # characters of a description whose end Kaggle may have cut
 _WHOLE = re.compile(r"-?\d{1,18}")  # an int64 may come as a string in JSON
 _OWNED = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
 
@@ -55,6 +56,28 @@ class Submission:
     error: str = ""
     public_score: float | None = None
     private_score: float | None = None
+
+    def is_of(self, description: str, file_name: str) -> bool:
+        """Whether this is a submission that was sent with a description and a file name.
+
+        Parameters
+        ----------
+        description, file_name : str
+            As they were sent. Kaggle may have trimmed the description or cut its end.
+
+        Returns
+        -------
+        bool
+
+        Examples
+        --------
+        >>> one = Submission(ref=1, date=datetime.now(UTC), description="first", file_name="s.csv", status="pending")
+        >>> one.is_of("first ", "s.csv"), one.is_of("second", "s.csv")
+        (True, False)
+        """
+        listed, sent = (" ".join(text.split()) for text in (self.description, description))
+        cut = len(listed) >= _SHORTEST_CUT and sent.startswith(listed)
+        return self.file_name == file_name and (listed == sent or cut)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -73,7 +73,8 @@ class Session:
     Attributes
     ----------
     api : kaggle.KaggleApi
-        The client, which knows these credentials and no other configuration.
+        The client, which knows these credentials and no other configuration. Its ``on_request`` is called with the
+        address of each request before that is sent.
     credentials : Credentials
         With the token of a login, which comes from Kaggle.
 
@@ -233,6 +234,7 @@ def _api(credentials: Credentials) -> Any:
     """A client that knows these credentials and reads no other configuration."""
     api = _bounded_api_class()()
     api.config_values = {}
+    api.on_request = lambda url: None
     api.redact = lambda text: redact(text, credentials)
     if endpoint := os.environ.get("KPIPE_KAGGLE_ENDPOINT"):
         _use_endpoint(api, endpoint)
@@ -309,7 +311,7 @@ def _bounded_api_class() -> Any:
             http._init_session()
             http._session.headers["Accept-Encoding"] = "identity"  # no response can unpack to more than was sent
             for scheme in ("https://", "http://"):
-                http._session.mount(scheme, _bounded_adapter_class()())
+                http._session.mount(scheme, _bounded_adapter_class()(lambda url: self.on_request(url)))
             prepare = http._prepare_response
             http._prepare_response = lambda kind, response: check_fields(prepare(kind, response), self.redact)
             return client
@@ -330,13 +332,21 @@ def _bounded_api_class() -> Any:
 
 @cache
 def _bounded_adapter_class() -> Any:
-    """An adapter of ``requests`` that ends a silent connection and reads a response up to a limit."""
+    """An adapter of ``requests`` that ends a silent connection, and reads a response up to a limit.
+
+    It takes a callable, which it calls with the address of each request before that is sent.
+    """
     from requests.adapters import HTTPAdapter
 
     class BoundedAdapter(HTTPAdapter):
-        def send(self, *args: Any, **options: Any) -> Any:
+        def __init__(self, on_request: Callable[[str], None]) -> None:
+            super().__init__()
+            self._on_request = on_request
+
+        def send(self, request: Any, *args: Any, **options: Any) -> Any:
             options["timeout"] = options.get("timeout") or timeout()
-            response = super().send(*args, **options)
+            self._on_request(str(request.url))
+            response = super().send(request, *args, **options)
             if not options.get("stream") or "json" in response.headers.get("Content-Type", ""):
                 response._content = read_bounded(response)  # requests itself would read without a limit
             return response

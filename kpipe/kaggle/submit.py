@@ -7,19 +7,25 @@ https://github.com/Kaggle/kaggle-api: the endpoints behind ``kpipe.kaggle.client
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from kpipe.errors import KpipeError, OutputError, RemoteError
+from kpipe.errors import KpipeError, OutputError, RemoteError, SubmissionError
+from kpipe.kaggle import competition_calls
+from kpipe.kaggle.attempts import Attempt, find_attempt, one_at_a_time, read_attempts, write_attempt
 from kpipe.kaggle.client import Kaggle
 from kpipe.kaggle.polling import poll
 from kpipe.kaggle.responses import Pushed, Submission
 from kpipe.problem.problem import Problem
 from kpipe.problem.submission_file import read_submission
 from kpipe.runs.files import sha256_of
+from kpipe.runs.find import find_run
 from kpipe.runs.ledger import (
     Entry,
     add_entries,
@@ -32,7 +38,16 @@ from kpipe.runs.recorded import as_number
 from kpipe.runs.run import Run
 from kpipe.submission import validate_submission
 
-__all__ = ["submit_file", "sync_ledger", "validate_file", "wait_for_score"]
+__all__ = [
+    "refuse_repetition",
+    "settle_attempts",
+    "submit_file",
+    "sync_ledger",
+    "validate_file",
+    "wait_for_score",
+]
+
+_LOG = logging.getLogger("kpipe")
 
 
 def validate_file(file: Path, problem: Problem) -> None:
@@ -62,8 +77,12 @@ def submit_file(
     out: Path,
     kernel: Pushed | None = None,
     choosing: float = 0.0,
+    repeat: bool = False,
 ) -> Entry:
     """Submit a file once and add it to the ledger, whose writability is checked before.
+
+    A note is kept from the request that makes the submission until the ledger holds it: if the process is killed
+    between the two, ``sync_ledger`` finds the submission by the note.
 
     Parameters
     ----------
@@ -83,6 +102,8 @@ def submit_file(
         The version of a kernel that wrote the file, in a competition that takes submissions from notebooks only.
     choosing : float
         What is added to the run's forecast for selection bias, because it was chosen as the best of several runs.
+    repeat : bool
+        Submit a file that the ledger has already.
 
     Returns
     -------
@@ -93,6 +114,8 @@ def submit_file(
     ------
     RemoteError
         If Kaggle does not accept the submission.
+    SubmissionError
+        If the ledger has the file already, as another process has just submitted it.
     OutputError
         If the ledger cannot be written; its message holds Kaggle's number where the submission was already made.
     """
@@ -100,21 +123,103 @@ def submit_file(
     made = replace(_entry_of_run(run, choosing), slug=slug, message=message, file=file.name, sha256=sha256_of(file))
     check_ledger_writable(out, slug)
     if kernel is None:
-        ref = kaggle.competitions.submit(slug, file, message)
+        send = partial(kaggle.competitions.submit, slug, file, message)
     else:
-        ref = kaggle.competitions.submit_output(slug, kernel.ref, kernel.version, file.name, message)
+        send = partial(kaggle.competitions.submit_output, slug, kernel.ref, kernel.version, file.name, message)
+    with one_at_a_time(out, slug):
+        if not repeat:
+            refuse_repetition(out, slug, made.sha256)
+        return _send_noted(send, made, run, out=out)
+
+
+def _send_noted(send: Callable[..., int], made: Entry, run: Run | None, *, out: Path) -> Entry:
+    """Send a submission and add it to the ledger; until then, there is a note of it."""
+    notes: list[Attempt] = []
+    try:
+        ref = send(on_send=lambda known: notes.append(write_attempt(out, made, known)))
+    except RemoteError as error:
+        if error.code != "submission-uncertain":
+            _delete(notes)
+        raise
     entry = replace(made, ref=ref, date=time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()))
     if run is not None:
         mark_submitted(run, entry)
     try:
-        add_entries(out, slug, [entry])
+        add_entries(out, made.slug, [entry])
     except KpipeError as error:
         raise OutputError(
-            f"Kaggle accepted {file.name} as submission {ref}, but it could not be added to the ledger. {error} "
-            f"Do not submit it again: `kpipe submissions {slug}` adds it to the ledger.",
+            f"Kaggle accepted {made.file} as submission {ref}, but it could not be added to the ledger. {error} "
+            f"Do not submit it again: `kpipe submissions {made.slug}` adds it to the ledger.",
             code="cannot-write",
         ) from error
+    _delete(notes)
     return entry
+
+
+def _delete(notes: list[Attempt]) -> None:
+    for note in notes:
+        with contextlib.suppress(OSError):
+            note.path.unlink(missing_ok=True)
+
+
+def refuse_repetition(out: Path, slug: str, sha256: str) -> None:
+    """Refuse to submit a file that the ledger has already.
+
+    Parameters
+    ----------
+    out : Path
+        The folder of all runs, which holds the ledger.
+    slug : str
+        The competition.
+    sha256 : str
+        Hash of the file.
+
+    Raises
+    ------
+    SubmissionError
+        With the number and date of the submission.
+    """
+    before = [entry for entry in read_ledger(out, slug) if entry.sha256 == sha256]
+    if before:
+        raise SubmissionError(
+            f"The same file was submitted before, as {before[0].ref} on {before[0].date[:10]}: its score will be the "
+            "same. To spend a submission on it, add --force.",
+            code="already-submitted",
+        )
+
+
+def settle_attempts(kaggle: Kaggle, slug: str, *, out: Path) -> None:
+    """Find out whether Kaggle accepted submissions whose outcome is unknown, as kpipe was killed or got no response.
+
+    Accepted ones are added to the ledger. Kaggle may list a submission some seconds after it was made; the others are
+    forgotten after that time.
+
+    Parameters
+    ----------
+    kaggle : Kaggle
+        The client.
+    slug : str
+        The competition.
+    out : Path
+        The folder of all runs.
+
+    Raises
+    ------
+    RemoteError
+        If Kaggle does not list the submissions.
+    OutputError
+        If the ledger cannot be written.
+    """
+    if not read_attempts(out, slug):
+        return
+    _LOG.warning("An earlier submission to %s was interrupted: looking for it in the list of submissions.", slug)
+    with one_at_a_time(out, slug):
+        youngest = min((attempt.age() for attempt in read_attempts(out, slug)), default=0.0)
+        for _ in poll(max(0.0, competition_calls.LISTED_WITHIN - youngest)):
+            sync_ledger(kaggle, slug, out=out)
+            if not (left := read_attempts(out, slug)):
+                return
+        _delete(left)
 
 
 def _name_of(run: Run) -> str:
@@ -204,22 +309,40 @@ def sync_ledger(kaggle: Kaggle, slug: str, *, out: Path) -> list[Entry]:
         If the file is not a ledger.
     """
     known = {entry.ref for entry in read_ledger(out, slug)}
-    listed = kaggle.competitions.submissions(slug)
+    listed, attempts = kaggle.competitions.submissions(slug), read_attempts(out, slug)
     runs = submitted_runs(out, slug) if any(one.ref not in known for one in listed) else {}
-    add_entries(out, slug, [_entry(slug, one, run=None if one.ref in known else runs.get(one.ref)) for one in listed])
+    entries, settled = [], []
+    for one in listed:
+        run = None if one.ref in known else runs.get(one.ref)
+        entry = _entry(slug, one, _entry_of_run(run), sha256=run.record["submission"]["sha256"] if run else "")
+        if run is None and one.ref not in known and (attempt := find_attempt(one, attempts)):
+            entry = _entry(slug, one, attempt.entry, sha256=attempt.entry.sha256)
+            _mark_run(entry, out)
+            attempts.remove(attempt)
+            settled.append(attempt)
+        entries.append(entry)
+    add_entries(out, slug, entries)
+    _delete(settled)
     return read_ledger(out, slug)
 
 
-def _entry(slug: str, one: Submission, *, run: Run | None) -> Entry:
-    """A submission as Kaggle lists it, with the run that a note in the run's folder names."""
+def _mark_run(entry: Entry, out: Path) -> None:
+    """Leave the note of a submission in the folder of its run, if that is still there."""
+    with contextlib.suppress(KpipeError):
+        if entry.run_id:
+            mark_submitted(find_run(entry.run_id, out), entry)
+
+
+def _entry(slug: str, one: Submission, known: Entry, *, sha256: str) -> Entry:
+    """A submission as Kaggle lists it, with what this machine knows of it."""
     return replace(
-        _entry_of_run(run),
+        known,
         ref=one.ref,
         slug=slug,
         date=one.date.isoformat(timespec="seconds"),
         message=one.description,
         file=one.file_name,
-        sha256=run.record["submission"]["sha256"] if run else "",
+        sha256=sha256,
         status=one.status,
         error=one.error,
         public_score=one.public_score,

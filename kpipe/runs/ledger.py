@@ -26,6 +26,7 @@ __all__ = [
     "add_entries",
     "check_ledger_writable",
     "mark_submitted",
+    "read_entry",
     "read_ledger",
     "submitted_runs",
 ]
@@ -127,14 +128,35 @@ def read_ledger(out: Path, slug: str) -> list[Entry]:
         return []
     try:
         entries = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
-        check_types(entries, [_ENTRY], "it")
-        return [Entry(**entry) for entry in entries]
+        check_types(entries, [{}], "it")
+        return [read_entry(entry) for entry in entries]
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise DataError(
             f"{path} is not a ledger of submissions: {error}. Move it away, and try again.",
             code="broken-ledger",
             file=str(path),
         ) from error
+
+
+def read_entry(value: object) -> Entry:
+    """An entry from what JSON holds.
+
+    Parameters
+    ----------
+    value : object
+        From ``json.loads``.
+
+    Returns
+    -------
+    Entry
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is not the object of an entry.
+    """
+    check_types(value, _ENTRY, "it")
+    return Entry(**value)  # type: ignore[arg-type]  # checked
 
 
 def check_ledger_writable(out: Path, slug: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from kpipe import competitions
 from kpipe.cli import attendance
-from kpipe.kaggle import polling, session
+from kpipe.kaggle import competition_calls, polling, session
 from tests.cli.calls import call
 from tests.kaggle_server import KEY, USER, Contest, KaggleServer, accuracy, serving
 
@@ -86,6 +86,8 @@ def person(monkeypatch: pytest.MonkeyPatch) -> None:
 def kaggle(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KaggleServer]:
     monkeypatch.setattr(session, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(session, "_READ_SECONDS", 1.0)
+    monkeypatch.setattr(polling, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(competition_calls, "LISTED_WITHIN", 0.1)
     with serving(KaggleServer(contests={"titanic": Contest(zip=random_zip())})) as server:
         monkeypatch.setenv("KPIPE_KAGGLE_ENDPOINT", server.url)
         yield server
@@ -106,6 +108,7 @@ def titanic_kaggle(key: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     contest = Contest(zip=sample_zip(), score=accuracy(truth, "PassengerId", "Survived"))
     monkeypatch.setattr(session, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(polling, "_FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(competition_calls, "LISTED_WITHIN", 0.1)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
     with serving(KaggleServer(contests={"titanic": contest})) as server:

@@ -62,7 +62,7 @@ def test_json_lists_what_can_be_deleted_and_what_was(tmp_path: Path, capsys: pyt
 
 def test_a_submitted_run_is_never_removable_wherever_its_ledger_is(both: tuple[Run, Run], tmp_path: Path) -> None:
     class Calls:
-        def submit(self, slug: str, file: Path, message: str) -> int:
+        def submit(self, slug: str, file: Path, message: str, *, on_send: object) -> int:
             return 7
 
     class Sends:
