@@ -2,7 +2,7 @@
 
 The best number of trees lies between 30 and 3,000, depending on the table. ``fit`` chooses it on a part of its own
 training rows, so that the validation rows of the outer fold do not influence the choice. On small tables the number is
-the mean over several inner splits, or that of the first one if it is large, and the model is refitted on all rows. On
+the mean over several inner splits, as many as it takes to be certain enough, and the model is refitted on all rows. On
 large tables the model of the single inner split is kept: the tenth of the rows that it lacks costs less than a second
 fit.
 
@@ -15,7 +15,8 @@ Each boosting library has a module with a ``BoostingLibrary`` that trains it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -34,8 +35,10 @@ MAX_TREES = 3000  # the most that early stopping may choose
 PATIENCE = 60  # trees without an improvement after which growing stops
 
 _SMALL = 16_000  # rows times classes up to which several inner splits are used,
-# unless the first one asks for so many trees that some more or fewer change little. Smaller tables have noisy counts.
-_SETTLED, _SETTLED_ROWS = 600, 1_000
+# unless their counts of trees are certain enough. Smaller tables have noisy counts, and quick fits.
+_SETTLED, _SETTLED_ROWS = 600, 1_000  # trees of the first split of which some more or fewer change little
+_CERTAIN, _CERTAIN_ROWS = 0.15, 2_000  # standard error of the mean of the counts, relative to the mean
+_FEWEST_COUNTS = 3  # of which a standard error is believed
 _REFITTED = 90_000  # rows times classes up to which the model is refitted on all rows
 _LARGE = 50_000  # rows times classes from which trees learn faster
 _HUGE = 1_000_000  # rows times classes from which trees are few and learn faster still
@@ -153,7 +156,7 @@ class _EarlyStopped(BaseEstimator):
             fits.append(self._fit_inner(adapted, rows, *split, growth))
             if stopped := growth.is_late or (known is not None and known.stopped):
                 require_useful(growth, n_fits=len(fits))
-            if stopped or (fits[0][1] >= _SETTLED and len(rows.y) >= _SETTLED_ROWS):
+            if stopped or _is_certain([trees for _, trees in fits], rows=len(rows.y)):
                 break
         self.estimator_, self.trees_ = fits[0]
         self.validation_loss_curve_ = self.library.validation_losses(self.estimator_)
@@ -266,6 +269,15 @@ class _EarlyStopped(BaseEstimator):
         """Rows, times the classes for which each round grows a tree."""
         classes = int(y.max()) + 1 if isinstance(self, ClassifierMixin) else 1
         return len(y) * (classes if classes > 2 else 1)
+
+
+def _is_certain(counts: Sequence[int], *, rows: int) -> bool:
+    """Whether the inner splits so far tell the number of trees well enough (docs/decisions/0007-any-competition.md)."""
+    if counts[0] >= _SETTLED and rows >= _SETTLED_ROWS:
+        return True
+    if len(counts) < _FEWEST_COUNTS or rows < _CERTAIN_ROWS:
+        return False
+    return float(np.std(counts, ddof=1)) / math.sqrt(len(counts)) <= _CERTAIN * float(np.mean(counts))
 
 
 class EarlyStoppedClassifier(ClassifierMixin, _EarlyStopped):

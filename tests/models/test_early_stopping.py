@@ -41,9 +41,21 @@ def test_a_small_table_gets_the_mean_number_of_trees_of_several_inner_splits_and
     assert len(chosen.validation_loss_curve_) > 1
 
 
-@pytest.mark.parametrize(("settled", "rows", "splits"), [(1, 300, 1), (3000, 300, 5), (1, 301, 5)])
-def test_many_trees_are_counted_on_one_inner_split(
-    monkeypatch: pytest.MonkeyPatch, settled: int, rows: int, splits: int
+@pytest.mark.parametrize(
+    ("settled", "certain", "splits"),
+    [
+        pytest.param((1, 300), (0.0, 300), 1, id="many trees"),
+        pytest.param((1, 301), (0.0, 300), 5, id="many trees of few rows"),
+        pytest.param((3000, 300), (math.inf, 300), 3, id="three counts agree"),
+        pytest.param((3000, 300), (0.0, 300), 5, id="counts differ"),
+        pytest.param((3000, 300), (math.inf, 301), 5, id="counts of few rows agree"),
+    ],
+)
+def test_trees_are_counted_on_as_few_inner_splits_as_it_takes_to_be_certain(
+    monkeypatch: pytest.MonkeyPatch,
+    settled: tuple[int, int],
+    certain: tuple[float, int],
+    splits: int,
 ) -> None:
     fits: list[int] = []
     count = LightGBM.fit_early_stopped
@@ -53,8 +65,9 @@ def test_many_trees_are_counted_on_one_inner_split(
         return fits[-1]
 
     monkeypatch.setattr(LightGBM, "fit_early_stopped", counted)
-    monkeypatch.setattr(early_stopping, "_SETTLED", settled)
-    monkeypatch.setattr(early_stopping, "_SETTLED_ROWS", rows)
+    for names, values in ((("_SETTLED", "_SETTLED_ROWS"), settled), (("_CERTAIN", "_CERTAIN_ROWS"), certain)):
+        for name, value in zip(names, values, strict=True):
+            monkeypatch.setattr(early_stopping, name, value)
     assert fitted().trees_ == round(np.mean(fits))
     assert len(fits) == splits
 
