@@ -25,7 +25,7 @@ from kpipe.training.averaging import average_fits
 from kpipe.training.budget import Shortage, additional_seeds, seconds_for, stacking_seconds, too_short_for_all
 from kpipe.training.checkpoints import NO_CHECKPOINTS, NO_STORE, Checkpoints, FitStore
 from kpipe.training.deadline import Deadline
-from kpipe.training.ensemble import smooth_losses
+from kpipe.training.ensemble import smooth_losses, weigh
 from kpipe.training.estimators import build_estimator, make_context, shortest_share, uses_gpu
 from kpipe.training.pool import n_parallel, open_pool, threads_for
 from kpipe.training.stacking import QUICK_STACKERS, STACKERS, build_stacker, make_layer
@@ -40,6 +40,7 @@ _QUICK = "quick-linear"  # the model that is trained first where little time is 
 _SOON = 2.0  # seconds on an idle machine in which workers may not even start
 _QUICK_CELLS = 3e7  # cells of the rows that a fold predicts, at most, for the quick model
 _TOO_SHORT = f"there was time for so few steps that {_QUICK} predicts better"
+_LEAST_WEIGHT = 0.005  # in the ensemble, from which a model is trained with additional seeds first
 _CONSTANT = "constant"  # the model whose predictions are submitted where the budget is too short for any other
 
 Fits = Mapping[str, Mapping[int, Sequence[int]]]  # model → seed → the folds that are fitted
@@ -372,11 +373,31 @@ def _no_model(skipped: Mapping[str, str]) -> TrainingError:
 
 
 def _train_additional_seeds(plan: _Plan, runner: TaskRunner, results: _Results, seeds: Sequence[int]) -> None:
-    """Train models with additional seeds, in turn, while time remains; skip models that do not depend on the seed."""
+    """Train models with additional seeds while time remains: those with a weight in the ensemble, then the others."""
     candidates = [name for name in results if name in plan.models and _is_complete(plan, results[name])]
     whole = runner.deadline
     layer = stacking_seconds(whole.seconds_left(), boosting=_seconds_of_boosting(plan, runner, results))
     runner.deadline = whole.before(layer if plan.stackers else 0.0)
+    for names in _with_weight_and_without(plan, runner.data, {name: results[name] for name in candidates}):
+        _train_seeds_in_turn(plan, runner, names, results, seeds)
+    runner.deadline = whole
+
+
+def _with_weight_and_without(plan: _Plan, data: TrainingData, results: _Results) -> tuple[list[str], list[str]]:
+    """The models with a weight in the ensemble so far, and those without."""
+    if len(results) < 2:
+        return list(results), []
+    models = tuple(average_fits(name, of_model, data, plan.folds) for name, of_model in results.items())
+    weights = weigh(Predictions(models=models, classes=None, y=data.y), plan.folds, plan.problem.metric)
+    with_weight = [name for name, weight in weights.items() if weight >= _LEAST_WEIGHT]
+    return with_weight, [name for name in results if name not in with_weight]
+
+
+def _train_seeds_in_turn(
+    plan: _Plan, runner: TaskRunner, names: Sequence[str], results: _Results, seeds: Sequence[int]
+) -> None:
+    """Add results of additional seeds; models that do not depend on the seed are skipped."""
+    candidates = list(names)
     for seed in additional_seeds(seeds):
         trained = 0
         for name in list(candidates):
@@ -393,7 +414,6 @@ def _train_additional_seeds(plan: _Plan, runner: TaskRunner, results: _Results, 
                 results[name] = {**results[name], **more}
         if not trained:
             break
-    runner.deadline = whole
 
 
 def _seconds_of_boosting(plan: _Plan, runner: TaskRunner, results: _Results) -> float:

@@ -28,7 +28,7 @@ from kpipe.core.metrics import METRICS, Metric
 from kpipe.core.values import Ensemble, Folds, Predictions, Step
 from kpipe.training.cross_fitting import can_cross_fit, rows_to_fit_on
 
-__all__ = ["compare", "fit_ensemble", "fit_weights", "select_best", "select_greedily", "smooth_losses"]
+__all__ = ["compare", "fit_ensemble", "fit_weights", "select_best", "select_greedily", "smooth_losses", "weigh"]
 
 RowLosses = Callable[[np.ndarray, np.ndarray], np.ndarray]
 FitWeights = Callable[[np.ndarray, np.ndarray, RowLosses], np.ndarray]
@@ -79,6 +79,24 @@ def fit_ensemble(predictions: Predictions, folds: Folds, metric: Metric) -> Ense
             _LOG.warning("models have equal weights: the folds leave no other rows to fit weights on")
     shares = dict(zip(names, weights.tolist(), strict=True))
     return Ensemble(weights=shares, oof=combined, test=_weighted_mean(test, weights), steps=steps)
+
+
+def weigh(predictions: Predictions, folds: Folds, metric: Metric) -> dict[str, float]:
+    """Return the models' weights in an ensemble without a stacking layer, fitted on all out-of-fold rows.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        Of one model or more.
+    folds : Folds
+    metric : Metric
+        Decides which loss the weights minimise.
+    """
+    oof = np.stack([model.oof for model in predictions.models])
+    predicted = ~np.isnan(oof).any(axis=(0, 2))
+    (way,) = _ways(np.zeros(len(oof), dtype=bool), few=_are_few_horizons(folds, predicted))
+    weights = way.weights(oof[:, predicted], predictions.y[predicted], smooth_losses(metric))
+    return dict(zip([model.name for model in predictions.models], weights.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
