@@ -51,7 +51,8 @@ from kpipe.training.cross_validation import cross_validate
 from kpipe.training.deadline import RunClock
 from kpipe.training.estimators import choose_models
 from kpipe.training.fold_dates import describe_fold_dates
-from kpipe.training.folds import make_folds, note_on_folds
+from kpipe.training.folds import make_folds, more_folds, note_on_folds
+from kpipe.training.pool import n_parallel
 from kpipe.training.task_runner import FitFinished
 
 __all__ = [
@@ -163,6 +164,8 @@ def run(
     problem = prepare(request, on_download=on_download, on_step=on_step)
     on_step("Making the folds, and rehearsing the submission with constant predictions")
     models = choose_models(problem, request.models, budget=request.budget)
+    if rerun == RerunSpec():
+        request = _with_more_folds(request, problem, n_models=len(models))
     folds = make_folds(problem, seed=request.seeds[0], n_folds=request.folds)
     device = resolve_device(request.device)
     baseline = rehearse(problem, folds)
@@ -205,6 +208,14 @@ def run(
         write_parameters(folder, parameters_of(models, predictions.models, problem, **setting))
         result = conclude(problem, folds, predictions, baseline, seconds=clock.elapsed(), kept=kept)
         return save_run(folder, result, began=clock.began, seeds=request.seeds, device=device, command=command)
+
+
+def _with_more_folds(request: RunRequest, problem: Problem, *, n_models: int) -> RunRequest:
+    """The request with more folds, if its budget is long enough: they are recorded, and later runs repeat them."""
+    if request.budget is None or request.folds is not None:
+        return request
+    parallel = n_parallel(n_models * len(request.seeds), jobs=request.jobs)
+    return replace(request, folds=more_folds(problem, seconds=request.budget * parallel))
 
 
 def resume(

@@ -17,12 +17,18 @@ from kpipe.core.values import Folds, Splitter
 from kpipe.errors import DataError, UsageError
 from kpipe.problem.problem import Problem
 
-__all__ = ["folds_from_frame", "folds_to_frame", "make_folds", "note_on_folds", "same_rows"]
+__all__ = ["folds_from_frame", "folds_to_frame", "make_folds", "more_folds", "note_on_folds", "same_rows"]
 
 _ROLES = ("train", "valid")
 # With this many rows, two folds validate at least 80,000, which is enough for a score; models need the time more.
 _MANY_ROWS, _FEW_FOLDS = 200_000, 2
 _PARTITIONS = (KFold, StratifiedKFold, GroupKFold, StratifiedGroupKFold)
+# The folds of a run with much time for its table. Models that train on 7 of 8 parts of the rows instead of 4 of 5 are
+# better where a table has little noise, and nowhere worse (docs/decisions/0007-any-competition.md).
+_MORE_FOLDS = 8
+# Cells times classes for each second and parallel fit, beyond the first seconds. Twice as many still leave time for
+# the first models only, for which eight folds were better as well.
+_CELLS_PER_SECOND, _FIRST_SECONDS = 2_500, 40
 
 
 def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -> Folds:
@@ -80,6 +86,32 @@ def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -
         valid=tuple(valid for _, valid in pairs),
         refit=refit,
     )
+
+
+def more_folds(problem: Problem, *, seconds: float) -> int | None:
+    """Return the number of folds for a run with a budget, or None for the splitter's own.
+
+    Inferred folds of independent rows are 8 instead of 5 if the time is long for the size of the table. Groups, times,
+    pictures and texts keep their number.
+
+    Parameters
+    ----------
+    problem : Problem
+    seconds : float
+        The budget, times the number of fits that run at a time.
+    """
+    inferred = {"splitter", "models"} <= set(problem.reasons)
+    if not (inferred and type(problem.splitter) in (KFold, StratifiedKFold) and problem.default[0] == "boosting"):
+        return None
+    rows, n_classes = len(problem.y), 1
+    if problem.task == "classification" and len(problem.targets) == 1:
+        counts = problem.tables.train[problem.targets[0]].value_counts()
+        n_classes = len(counts) if len(counts) > 2 else 1
+        if counts.min() < _MORE_FOLDS:
+            return None
+    cells = rows * len(problem.columns) * n_classes
+    has_time = cells <= _CELLS_PER_SECOND * (seconds - _FIRST_SECONDS)
+    return _MORE_FOLDS if has_time and rows < _MANY_ROWS else None
 
 
 def note_on_folds(problem: Problem, folds: Folds, *, n_folds: int | None = None) -> tuple[str, ...]:

@@ -19,8 +19,10 @@ from sklearn.model_selection import (
 
 from kpipe.core.values import Folds
 from kpipe.errors import DataError, UsageError
+from kpipe.problem.competition import Competition
+from kpipe.problem.problem import define_problem
 from kpipe.problem.splitters import ByTime, RowSplit
-from kpipe.training.folds import folds_from_frame, folds_to_frame, make_folds, note_on_folds, same_rows
+from kpipe.training.folds import folds_from_frame, folds_to_frame, make_folds, more_folds, note_on_folds, same_rows
 from tests.tables import prices, problem_of, survivors
 
 
@@ -49,6 +51,25 @@ def test_the_same_seed_gives_the_same_folds_and_another_seed_others() -> None:
     first, same, other = (make_folds(competition, seed=seed) for seed in (1, 1, 2))
     assert all((a == b).all() for a, b in zip(first.valid, same.valid, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first.valid, other.valid, strict=True))
+
+
+def test_a_long_budget_gets_eight_folds_of_independent_rows_and_a_short_one_the_usual_five() -> None:
+    made = survivors()
+    problem = define_problem(Competition(slug="new", target="survived", metric="accuracy"), made)
+    assert problem.splitter.n_splits == 5
+    assert more_folds(problem, seconds=120.0) == 8
+    assert more_folds(problem, seconds=20.0) is None
+    larger = problem.with_tables(replace(made, train=pd.concat([made.train] * 1_000, ignore_index=True)))
+    assert more_folds(larger, seconds=60.0) is None
+    assert more_folds(larger, seconds=3600.0) == 8
+    assert more_folds(problem_of(made, splitter=KFold(5)), seconds=3600.0) is None  # its author's
+
+
+def test_a_rare_class_keeps_the_usual_folds_however_long_the_budget_is() -> None:
+    made = survivors()
+    made.train["survived"] = ["rare"] * 7 + ["common"] * 73
+    problem = define_problem(Competition(slug="new", target="survived", metric="accuracy"), made)
+    assert more_folds(problem, seconds=3600.0) is None
 
 
 def test_a_class_with_fewer_rows_than_folds_is_refused_with_its_name_and_a_remedy() -> None:
