@@ -25,23 +25,24 @@ _Names = tuple[str, ...]
 _ANY_TABLE = ("boosting", "linear", "catboost", "forest", "tabular-net")
 _FREE_TEXT = ("boosting", "linear", "catboost", "tabular-net")  # after those of the text
 _MANY_ROWS = ("boosting", "linear", "catboost")  # a forest or a net would take longer than these three together
+# CatBoost with as many trees as inner splits ask for, at a slow rate. Where a table has little noise, its own 400 trees
+# are far too few; where there are many classes or cells, counting takes too long.
+_COUNTED = model("catboost", iterations=3000, learning_rate=0.05, early_stopping_rounds=50)
+_COUNTED_CLASSES = 3  # of 7 classes a fit takes 43 s for 1,479 rows: each round grows a tree for each class
+_COUNTED_CELLS = 800_000  # a fit of 47,000 rows x 13 columns takes 7 s
 # What a budget adds. Trees with random cut points differ most from boosting's (Geurts et al., 2006; in LightGBM,
-# Erickson et al., "AutoGluon-Tabular", 2020). CatBoost with as many trees as inner splits ask for, small ones at a
-# slow rate, or large ones (rate, depth, leaf steps: Holzmueller et al., "Better by Default", 2024, table C.5). Trees
-# grown to single rows suit targets with little noise. Measured: docs/decisions/0007-any-competition.md.
-_LONG = {"iterations": 3000, "learning_rate": 0.05}
-_CLASSES_OF_LONG = 3  # of 7 classes a fit takes 43 s for 1,479 rows: each round grows a tree for each class
-_ROWS_OF_LONG = 60_000  # a fit of 47,000 rows takes 7 s; one that does not end within its share is lost
+# Erickson et al., "AutoGluon-Tabular", 2020). CatBoost's large trees (rate, depth, leaf steps: Holzmueller et al.,
+# "Better by Default", 2024, table C.5). Trees grown to single rows suit targets with little noise. Measured:
+# docs/decisions/0007-any-competition.md.
 _DEEP = {"iterations": 1000, "learning_rate": 0.15, "depth": 7, "leaf_estimation_iterations": 1}
 _FURTHER = {
-    "catboost-long": model("catboost", **_LONG, early_stopping_rounds=50),
     "boosting-random": model("boosting", extra_trees=True),
     "catboost-deep": model("catboost", **_DEEP, early_stopping_rounds=50),
     "forest-deep": model("forest", min_samples_leaf=1),
 }
 # The orders in which a budget trains models: in that of what they bring for their time. Where there are many classes
 # and rows, random cut points and trees of single rows are far better than the usual ones, and each model takes long.
-_ORDER = ("boosting", "linear", "catboost", "catboost-long", "boosting-random", "tabular-net", "catboost-deep")
+_ORDER = ("boosting", "linear", "catboost", "forest", "catboost-deep", "tabular-net", "boosting-random")
 _ORDER_OF_MANY_CLASSES = ("boosting", "boosting-random", "forest-deep", "tabular-net-large", "catboost-deep", "linear")
 _LARGE_NET = model("tabular-net", hidden=128, dropout=0.1, epochs=40, budget=1000.0)
 _MANY_CLASSES = 50_000  # rows times classes
@@ -78,8 +79,6 @@ def _models_of_table(
     many, wide = len(columns) >= _MANY, columns.shape[1] >= _WIDE
     n_classes = _count_classes(competition, tables)
     further: dict[str, Factory] = {**(_FURTHER_OF_MANY_ROWS if many else _FURTHER)}
-    if n_classes > _CLASSES_OF_LONG or len(columns) > _ROWS_OF_LONG:
-        further.pop("catboost-long", None)
     if any(is_free_text(columns[name]) for name in columns):
         weights = competition.weights if isinstance(competition.weights, Mapping) else {}
         embeddings = ("sentence-embeddings",) if weights.get("sentences") is not None else ()
@@ -93,6 +92,8 @@ def _models_of_table(
         return names, further, (), reason
     if n_classes > 2 and n_classes * len(columns) >= _MANY_CLASSES:
         return names, further | {"tabular-net-large": _LARGE_NET}, _ORDER_OF_MANY_CLASSES, reason
+    if n_classes <= _COUNTED_CLASSES and len(competition.targets) == 1 and columns.size <= _COUNTED_CELLS:
+        further |= {"catboost": _COUNTED}
     return names, further, _ORDER, reason
 
 
