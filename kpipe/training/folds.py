@@ -28,7 +28,7 @@ _PARTITIONS = (KFold, StratifiedKFold, GroupKFold, StratifiedGroupKFold)
 _MORE_FOLDS = 8
 # Cells times classes for each second and parallel fit, beyond the first seconds. Twice as many still leave time for
 # the first models only, for which eight folds were better as well.
-_CELLS_PER_SECOND, _FIRST_SECONDS = 2_800, 20
+_CELLS_PER_SECOND, _FIRST_SECONDS = 4_500, 60
 
 
 def make_folds(problem: Problem, *, seed: int = 0, n_folds: int | None = None) -> Folds:

@@ -13,6 +13,7 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold
 from kpipe import run
 from kpipe.core.values import Tables
 from kpipe.errors import DataError, SubmissionError
+from kpipe.models import model
 from kpipe.problem.problem import Problem
 from kpipe.training.folds import make_folds
 from tests.pretrained_weights import picture_table
@@ -319,11 +320,20 @@ def test_numbers_of_later_dates_are_predicted_by_the_calendar_model_too() -> Non
 def test_a_budget_adds_other_configurations_and_many_rows_get_models_that_end_in_time() -> None:
     few, _ = found(survivors())
     assert few.default == ("boosting", "linear", "catboost", "forest", "tabular-net")
-    assert few.budgeted == ("catboost-long", "boosting-random", "catboost-deep", "forest-deep")
-    assert [*few.models][-3:] == ["catboost-deep", "forest", "forest-deep"]  # what brings least for its time is last
+    assert few.budgeted == ("boosting-random", "catboost-deep", "forest-deep")
+    assert [*few.models][-2:] == ["boosting-random", "forest-deep"]  # what brings least for its time is last
     many, _ = found(survivors(200_000))
     assert many.default == ("boosting", "linear", "catboost")
     assert many.budgeted == ("boosting-random", "tabular-net")
+
+
+def test_catboost_counts_its_trees_where_that_takes_no_longer_than_the_other_models() -> None:
+    few, _ = found(survivors())
+    assert few.models["catboost"].options["early_stopping_rounds"]
+    assert found(survivors(200_000))[0].models["catboost"] == model("catboost")
+    several = survivors()
+    several.train["survived"] = np.arange(80) % 4
+    assert found(several)[0].models["catboost"] == model("catboost")
 
 
 def test_of_a_thousand_columns_the_quickest_model_is_the_first() -> None:
