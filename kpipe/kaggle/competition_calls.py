@@ -11,7 +11,7 @@ from typing import Any
 
 from kpipe.errors import RemoteError
 from kpipe.kaggle.polling import poll
-from kpipe.kaggle.responses import Submission, read_submission
+from kpipe.kaggle.responses import Submission, read_submission, starts_at
 from kpipe.kaggle.session import Session, timeout
 
 __all__ = ["LISTED_WITHIN", "CompetitionCalls"]
@@ -290,7 +290,7 @@ class CompetitionCalls:
         Returns
         -------
         requests.Response
-            Its status is 206 if it starts at ``offset``; if the zip has changed since, it starts at its beginning.
+            Starts at ``offset``, or at the zip's beginning: if the zip has changed since, or Kaggle sends another part.
 
         Raises
         ------
@@ -312,7 +312,9 @@ class CompetitionCalls:
             # headers of the redirected request: without credentials, as the files are on another host
             headers = {**whole.request.headers, "Range": f"bytes={offset}-", "If-Range": etag}
             rest = requests.get(whole.url, headers=headers, stream=True, timeout=timeout())
-            if rest.status_code == _NO_SUCH_RANGE:  # the kept bytes are as many as the whole zip's, or more
+            # 416: the kept bytes are as many as the whole zip's, or more
+            of_another = rest.ok and rest.headers.get("ETag", etag) != etag
+            if rest.status_code == _NO_SUCH_RANGE or of_another or not (starts_at(rest, offset) or starts_at(rest, 0)):
                 rest.close()
                 return get_whole()
             rest.raise_for_status()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import lzma
 import os
@@ -20,6 +21,7 @@ from kpipe.data.downloads import OnDownload
 from kpipe.errors import OutputError, RemoteError
 from kpipe.kaggle.client import Kaggle, connect
 from kpipe.kaggle.credentials import find_credentials
+from kpipe.kaggle.responses import starts_at
 
 __all__ = ["KaggleDownloader", "download"]
 
@@ -96,9 +98,10 @@ def _download_part(kaggle: Kaggle, slug: str, folder: Path, on_download: OnDownl
             if _save(response, slug, part, note, on_download):
                 note.unlink()
                 return part
+    kept, _ = _resume_point(part, note)
+    resumes = f"{kept:,} bytes are kept: run the same command again to resume it."
     raise RemoteError(
-        f"The download of {slug} was interrupted {_TRIES} times. {part.stat().st_size:,} bytes are kept: "
-        "run the same command again to resume it.",
+        f"The download of {slug} was interrupted {_TRIES} times. {resumes if kept else 'Try again.'}",
         code="download-failed",
     )
 
@@ -108,7 +111,7 @@ def _save(response: Any, slug: str, part: Path, note: Path, on_download: OnDownl
     import requests
     import urllib3
 
-    resumed = response.status_code == 206
+    resumed = part.exists() and starts_at(response, part.stat().st_size)
     announced = _content_length(response.headers, slug)
     with open(part, "ab" if resumed else "wb") as file:
         have = file.tell()
@@ -150,13 +153,28 @@ def _validate(part: Path, slug: str) -> None:
     try:
         fault = _fault(part)
     except _INVALID:
-        fault = "the archive itself"
+        fault = _what_it_is(part)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        fault = _what_it_is(part)  # zipfile looks for a member before the file's beginning
     if fault:
         with contextlib.suppress(OSError):
             part.unlink()
         raise RemoteError(
             f"The downloaded zip of {slug} is damaged ({fault}), and was deleted. Try again.", code="download-failed"
         )
+
+
+def _what_it_is(part: Path) -> str:
+    """What Kaggle, or a proxy in its place, sent instead of a zip."""
+    with open(part, "rb") as file:
+        start = file.read(_CHUNK).lstrip()
+    if not start:
+        return "it is empty"
+    if start.startswith(b"<"):
+        return "it is a web page: is there a proxy or a network that you must log in to?"
+    return "the archive itself"
 
 
 def _fault(part: Path) -> str | None:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from kpipe.errors import RemoteError
 from kpipe.kaggle.credentials import Credentials, all_credentials
 
-__all__ = ["explain_error", "explain_refused_credentials", "redact", "status_or_kind"]
+__all__ = ["explain_error", "explain_refused_credentials", "redact", "seconds_asked_for", "status_or_kind"]
 
 _PAGE = "https://www.kaggle.com/competitions/{what}"
 _LONGEST_QUOTE = 500  # characters of Kaggle's message
+_MOST_DAYS = 11  # of a pause that Kaggle asks for
 
 # Names of the calls, as the address of a request ends.
 _SUBMITTING = ("StartSubmissionUpload", "CreateSubmission", "CreateCodeSubmission")
@@ -163,8 +165,8 @@ def _explain_status(response: Any, what: str, credentials: Credentials) -> Remot
     if status == 401:
         return RemoteError(explain_refused_credentials(credentials), code="credentials-refused")
     if status == 429:
-        after = str(response.headers.get("Retry-After", ""))
-        pause = f"{after} seconds" if re.fullmatch(r"[0-9]{1,6}", after) else "a few minutes"
+        asked = seconds_asked_for(response)
+        pause = "a few minutes" if asked is None else f"{asked:.0f} seconds"
         text = f"There were too many requests for Kaggle's rate limit. Try again in {pause}."
         return RemoteError(text, code="rate-limited")
     if status >= 500:
@@ -175,6 +177,29 @@ def _explain_status(response: Any, what: str, credentials: Credentials) -> Remot
     if cause is not None:
         return RemoteError(f"{cause.text.format(what=what, status=status)}{said}", code=cause.code)
     return RemoteError(f"Kaggle refused the request about {what} ({status}).{said}", code="kaggle-error")
+
+
+def seconds_asked_for(response: Any) -> float | None:
+    """The pause that a response asks for in its header Retry-After, as a number of seconds or as a date.
+
+    Parameters
+    ----------
+    response : requests.Response
+
+    Returns
+    -------
+    float or None
+        None if it asks for none, or for more than a million seconds. A date is compared with the response's own, since
+        this machine's clock may be wrong.
+    """
+    after = str(response.headers.get("Retry-After", ""))
+    if re.fullmatch(r"[0-9]{1,6}", after):
+        return float(after)
+    try:
+        pause = parsedate_to_datetime(after) - parsedate_to_datetime(str(response.headers.get("Date", "")))
+    except (ValueError, TypeError, OverflowError):  # not a date, or one of two without a time zone
+        return None
+    return max(0.0, pause.total_seconds()) if pause.days < _MOST_DAYS else None
 
 
 def _message(response: Any) -> str:

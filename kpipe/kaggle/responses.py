@@ -19,10 +19,11 @@ from typing import Any
 
 from kpipe.errors import RemoteError
 
-__all__ = ["Pushed", "Submission", "check_fields", "read_bounded", "read_kernel_ref", "read_submission"]
+__all__ = ["Pushed", "Submission", "check_fields", "read_bounded", "read_kernel_ref", "read_submission", "starts_at"]
 
 _MOST_BYTES = 64 << 20  # of a response; a list of 100 submissions has about 50 kB
 _CHUNK = 1 << 16
+_PARTIAL = 206  # status of a response with a part of a file
 _SHORTEST_CUT = 40  # characters of a description whose end Kaggle may have cut
 _WHOLE = re.compile(r"-?\d{1,18}")  # an int64 may come as a string in JSON
 _OWNED = re.compile(r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+")
@@ -210,6 +211,25 @@ def read_kernel_ref(ref: str) -> str:
     if not _OWNED.fullmatch(name):
         raise ValueError(f"a kernel is owner/slug; got {ref[:80]!r}")
     return name
+
+
+def starts_at(response: Any, offset: int) -> bool:
+    """Whether a response holds a file's bytes from an offset on, as its status and its Content-Range say.
+
+    Parameters
+    ----------
+    response : requests.Response
+    offset : int
+        Bytes before.
+
+    Returns
+    -------
+    bool
+    """
+    if response.status_code != _PARTIAL:
+        return offset == 0
+    found = re.match(r"bytes (\d{1,18})-", response.headers.get("Content-Range", ""))
+    return found is not None and int(found[1]) == offset
 
 
 def read_bounded(response: Any, *, most: int = _MOST_BYTES) -> bytes:

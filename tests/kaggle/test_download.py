@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import threading
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +16,7 @@ from kpipe.errors import OutputError, RemoteError
 from kpipe.kaggle import download as download_module
 from kpipe.kaggle.client import connect
 from kpipe.kaggle.download import download
+from tests import kaggle_server
 from tests.kaggle.conftest import random_zip
 from tests.kaggle_server import KaggleServer, Misbehave
 
@@ -112,3 +115,95 @@ def test_a_folder_that_cannot_be_written_is_named(kaggle: KaggleServer, key: Non
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"cannot be downloaded to .*file"):
         download(connect(), "titanic", tmp_path / "file")
+
+
+def in_parts(monkeypatch: pytest.MonkeyPatch, rest: Callable[[bytes, int], tuple[bytes, dict[str, str]]]) -> None:
+    """The first response breaks off; the one to a request for the rest has the status 206, and ``rest`` of the file."""
+
+    def serve(handler: Any) -> None:
+        content = handler.kaggle.contests["titanic"].zip
+        begin = int(handler.headers.get("Range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
+        headers = {"ETag": '"first"', "Content-Length": str(len(content))}
+        sent = content if first.pop() else content[: len(content) // 2]
+        first.append(True)
+        if begin:
+            sent, more = rest(content, begin)
+            headers |= {"Content-Length": str(len(sent)), **more}
+        handler.send_response(206 if begin else 200)
+        for name, value in {**headers, "Connection": "close"}.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(sent)
+        handler.close_connection = True
+
+    first = [False]
+    monkeypatch.setattr(kaggle_server._Handler, "_file", serve)
+
+
+PARTS: dict[str, Callable[[bytes, int], tuple[bytes, dict[str, str]]]] = {
+    "from elsewhere": lambda whole, begin: (whole[begin + 9 :], {"Content-Range": f"bytes {begin + 9}-9/9"}),
+    "of another version": lambda whole, begin: (
+        whole[begin:][::-1],
+        {"Content-Range": f"bytes {begin}-9/9", "ETag": '"second"'},
+    ),
+    "several": lambda whole, begin: (
+        b"--x\r\n" + whole[begin:] + b"\r\n--x--",
+        {"Content-Type": "multipart/byteranges; boundary=x"},
+    ),
+    "the whole": lambda whole, begin: (whole, {"Content-Range": f"bytes 0-{len(whole) - 1}/{len(whole)}"}),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_other_than_the_one_that_was_asked_for_is_never_appended(
+    part: str, kaggle: KaggleServer, key: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_parts(monkeypatch, PARTS[part])
+    assert download(connect(), "titanic", tmp_path).read_bytes() == kaggle.contests["titanic"].zip
+
+
+def test_a_part_that_nobody_asked_for_is_not_called_a_full_disk(
+    kaggle: KaggleServer, key: None, tmp_path: Path
+) -> None:
+    """Of such a file, zipfile looks for members before its beginning, which is an OSError."""
+    headers = {"Content-Range": "bytes 5-9/9", "Content-Type": "application/zip"}
+    kaggle.faults.append(Misbehave("/files/", 206, raw=kaggle.contests["titanic"].zip[5:], headers=headers))
+    with pytest.raises(RemoteError, match=r"is damaged \(the archive itself\), and was deleted\. Try again"):
+        download(connect(), "titanic", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (
+            b"\n<!doctype html><title>Hotel</title>",
+            "it is a web page: is there a proxy or a network that you must log in",
+        ),
+        (b"", "it is empty"),
+    ],
+)
+def test_an_answer_that_is_no_zip_is_named(
+    sent: bytes, words: str, kaggle: KaggleServer, key: None, tmp_path: Path
+) -> None:
+    kaggle.faults.append(Misbehave("/files/", 200, raw=sent, headers={"Content-Type": "text/html"}))
+    with pytest.raises(RemoteError, match=words):
+        download(connect(), "titanic", tmp_path)
+
+
+def test_bytes_that_cannot_be_resumed_are_not_said_to_be_kept(
+    kaggle: KaggleServer, key: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an ETag, nobody knows whether the rest belongs to the same file."""
+    headers = {"Content-Type": "application/zip", "Content-Length": "300000", "Connection": "close"}
+
+    def serve(handler: Any) -> None:
+        handler.send_response(200)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        handler.wfile.write(handler.kaggle.contests["titanic"].zip[:150_000])
+        handler.close_connection = True
+
+    monkeypatch.setattr(kaggle_server._Handler, "_file", serve)
+    with pytest.raises(RemoteError, match=r"was interrupted 5 times\. Try again\."):
+        download(connect(), "titanic", tmp_path)

@@ -14,6 +14,7 @@ from kpipe.errors import RemoteError
 from kpipe.kaggle import session
 from kpipe.kaggle.client import Kaggle, connect
 from kpipe.kaggle.responses import Pushed
+from tests import kaggle_server
 from tests.kaggle_server import KEY, USER, Contest, KaggleServer, Misbehave, serving
 
 RULES = "You must accept this competition's rules before you'll be able to download files."
@@ -76,7 +77,7 @@ def refusal(
 ) -> str:
     """What kpipe says where this call is refused with this message."""
     body = {"error": {"code": status, "message": message, "status": "FAILED_PRECONDITION"}} if message else {}
-    kaggle.faults.append(Misbehave(endpoint, status, times=9, body=body, headers=headers or {}))
+    kaggle.faults.append(Misbehave(endpoint, status, times=99, body=body, headers=headers or {}))
     with pytest.raises(RemoteError) as said:
         CALLS[endpoint](connect(), home)
     return str(said.value)
@@ -151,11 +152,23 @@ def test_any_other_refusal_is_quoted_and_not_diagnosed(
     assert said == f"Kaggle refused the request about {about} ({status}).{quote}"
 
 
-@pytest.mark.parametrize(("headers", "pause"), [({"Retry-After": "42"}, "42 seconds"), ({}, "a few minutes")])
+@pytest.mark.parametrize(
+    ("headers", "pause"),
+    [
+        ({"Retry-After": "42"}, "42 seconds"),
+        ({"Retry-After": "Fri, 01 Jan 2100 00:00:50 GMT"}, "50 seconds"),
+        ({"Retry-After": "Sat, 01 Jan 2101 00:00:50 GMT"}, "a few minutes"),
+        ({"Retry-After": "9" * 30}, "a few minutes"),
+        ({"Retry-After": "-5"}, "a few minutes"),
+        ({"Retry-After": "soon"}, "a few minutes"),
+        ({}, "a few minutes"),
+    ],
+)
 def test_too_many_requests_are_explained_with_the_pause(
     kaggle: KaggleServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], pause: str
 ) -> None:
     monkeypatch.setattr(session, "_LONGEST_RATE_LIMIT", 41.0)
+    monkeypatch.setattr(kaggle_server._Handler, "date_time_string", lambda _: "Fri, 01 Jan 2100 00:00:00 GMT")
     said = refusal(kaggle, tmp_path, "GetSubmissionLimits", 429, "", headers)
     assert said == f"There were too many requests for Kaggle's rate limit. Try again in {pause}."
 
@@ -174,6 +187,12 @@ def test_a_pause_that_kaggle_asks_for_is_waited_out_and_said(
     CALLS[endpoint](connect(), tmp_path)
     waited = "Kaggle's rate limit is reached: trying again in 0 s, as Kaggle asks."
     assert [record.getMessage() for record in caplog.records] == [waited] * 6
+
+
+def test_a_pause_of_nothing_does_not_repeat_a_call_forever(kaggle: KaggleServer, tmp_path: Path) -> None:
+    said = refusal(kaggle, tmp_path, "ListSubmissions", 429, "", {"Retry-After": "0"})
+    assert said == "There were too many requests for Kaggle's rate limit. Try again in 0 seconds."
+    assert len([path for path in kaggle.requested if "ListSubmissions" in path]) == 20
 
 
 def test_a_pause_of_more_than_a_minute_in_all_is_not_waited_out(
