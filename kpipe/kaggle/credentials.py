@@ -7,6 +7,7 @@ kaggle 2.2.4, ``KaggleApi.authenticate`` and ``kagglesdk.kaggle_env.get_access_t
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import json
 import os
@@ -80,7 +81,7 @@ def _tokens() -> Iterator[Credentials]:
         if _names_file(value):
             yield _token_file(Path(value), f"{value}, which the variable KAGGLE_API_TOKEN names")
         else:
-            yield Credentials(kind="token", place=place, secret=value.strip())
+            yield Credentials(kind="token", place=place, secret=value.strip(), problem=_fault(value.strip()))
     for name in ("access_token", "access_token.txt"):
         path = _kaggle_folder() / name
         if path.is_file():
@@ -97,8 +98,8 @@ def _names_file(value: str) -> bool:
 def _token_file(path: Path, place: str) -> Credentials:
     secret, problem = "", "the file cannot be read"
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        secret = path.read_text(encoding="utf-8").strip()
-        problem = "" if secret else "the file is empty"
+        secret = _read_text(path).strip()
+        problem = _fault(secret) if secret else "the file is empty"
     return Credentials(kind="token", place=place, secret=secret, problem=problem, open_file=_if_open(path))
 
 
@@ -106,7 +107,7 @@ def _keys() -> Iterator[Credentials]:
     """A user name and key; each variable takes precedence over the file, as in the client."""
     path = _key_file()
     in_file, problem = _read_key_file(path) if path.is_file() else ({}, "")
-    in_variables = {part: os.environ[name] for part, name in _VARIABLES.items() if os.environ.get(name)}
+    in_variables = {part: given for part, name in _VARIABLES.items() if (given := os.environ.get(name, "").strip())}
     if not in_file and not in_variables and not problem:
         return
     both = {**in_file, **in_variables}
@@ -118,6 +119,7 @@ def _keys() -> Iterator[Credentials]:
         problem = ""
     elif path.is_file():
         places.append(str(path))
+    problem = problem or _fault(both.get("username", "")) or _fault(both.get("key", ""))
     yield Credentials(
         kind="key",
         place=" and ".join(places),
@@ -130,14 +132,27 @@ def _keys() -> Iterator[Credentials]:
 
 def _read_key_file(path: Path) -> tuple[dict[str, str], str]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(_read_text(path))
     except OSError:
         return {}, "the file cannot be read"
     except (ValueError, RecursionError):
         return {}, "the file is not JSON"
     if not isinstance(content, dict):
         return {}, "the file must hold a JSON object with username and key"
-    return {name: value for name, value in content.items() if isinstance(value, str)}, ""
+    return {name: value.strip() for name, value in content.items() if isinstance(value, str)}, ""
+
+
+def _read_text(path: Path) -> str:
+    """The text of a file. Editors of Windows put a mark before it, and its PowerShell writes UTF-16."""
+    content = path.read_bytes()
+    is_utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if is_utf16 else "utf-8-sig")
+
+
+def _fault(secret: str) -> str:
+    """Why a token, name or key cannot be sent; empty if it can. What follows a line break would be another header."""
+    fits = all("!" <= character <= "~" for character in secret)
+    return "" if fits else "it holds blanks, line breaks or characters that are not ASCII"
 
 
 def _logins() -> Iterator[Credentials]:

@@ -59,3 +59,40 @@ def test_a_file_that_other_users_may_read_is_named(home: Path) -> None:
     assert all_credentials()[0].open_file == path
     path.chmod(0o600)
     assert all_credentials()[0].open_file is None
+
+
+WRITTEN = {
+    "with a byte order mark": lambda text: b"\xef\xbb\xbf" + text.encode(),
+    "in UTF-16, as by PowerShell": lambda text: text.encode("utf-16"),
+    "with the line breaks of Windows": lambda text: b"\r\n" + text.encode() + b" \r\n",
+}
+
+
+@pytest.mark.parametrize("way", WRITTEN)
+def test_credentials_are_read_however_an_editor_writes_them(way: str, home: Path) -> None:
+    (home / ".kaggle").mkdir()
+    (home / ".kaggle/kaggle.json").write_bytes(
+        WRITTEN[way](json.dumps({"username": f" {USER}", "key": f"{KEY}\r\n", "more": [1]}))
+    )
+    assert [(one.username, one.secret, one.problem) for one in all_credentials()] == [(USER, KEY, "")]
+    (home / ".kaggle/access_token").write_bytes(WRITTEN[way](TOKEN))
+    found = find_credentials()
+    assert found is not None
+    assert found.secret == TOKEN
+
+
+def test_a_line_break_after_a_variable_is_not_part_of_the_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAGGLE_USERNAME", f"{USER}\r\n")
+    monkeypatch.setenv("KAGGLE_KEY", f"{KEY}\n")
+    assert [(one.username, one.secret) for one in all_credentials()] == [(USER, KEY)]
+    monkeypatch.setenv("KAGGLE_KEY", " \n")
+    assert [one.problem for one in all_credentials()] == ["it has no key"]
+
+
+@pytest.mark.parametrize("secret", ["\u201cKGAT_x\u201d", "KGAT_x\nX-Evil: 1", "token = KGAT_x", "KGAT_\x00x"])
+def test_what_cannot_be_sent_as_a_token_or_key_is_named_before_any_call(home: Path, secret: str) -> None:
+    write(home / ".kaggle/access_token", secret)
+    write(home / ".kaggle/kaggle.json", json.dumps({"username": USER, "key": secret}))
+    with pytest.raises(UsageError, match="it holds blanks, line breaks or characters that are not ASCII") as raised:
+        connect()
+    assert "KGAT" not in str(raised.value)
