@@ -40,6 +40,7 @@ _MOST_NAMED = 3  # runs in a message
 _SHORTEST_PART = 4  # characters of an id that a user must give at least
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 _LARGEST_RECORD = 16 << 20  # bytes
+_SCHEMA = 1  # of the records that this version writes; it changes only if a key changes its meaning
 
 
 def competition_folder(out: Path, slug: str) -> Path:
@@ -260,6 +261,13 @@ def _read_record(path: Path) -> dict[str, Any]:
     if path.stat().st_size > _LARGEST_RECORD:
         raise ValueError(f"it has more than {_LARGEST_RECORD:,} bytes")
     record = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
+    schema = record.get("schema") if isinstance(record, dict) else None
+    if isinstance(schema, int) and schema > _SCHEMA:
+        raise DataError(
+            f"{path} was written by a newer version of kpipe (schema {schema}): update kpipe to use this run.",
+            code="broken-run",
+            file=str(path),
+        )
     check_record(record)
     json.dumps(record, ensure_ascii=False).encode()  # fails for unpaired surrogates, which no file can hold
     if not competitions.is_slug(record["slug"]):

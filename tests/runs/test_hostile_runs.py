@@ -131,6 +131,13 @@ def test_a_file_that_is_not_a_record_is_refused_with_a_short_message(case: str, 
     assert len(str(error.value)) < 1_000
 
 
+def test_a_record_of_a_newer_kpipe_is_not_read_as_if_it_were_of_this_one(foreign: Path) -> None:
+    record = json.loads((foreign / "run.json").read_text())
+    (foreign / "run.json").write_text(json.dumps({**record, "schema": 2}))
+    with pytest.raises(DataError, match=r"was written by a newer version of kpipe \(schema 2\): update kpipe"):
+        find.find_run(str(foreign), foreign.parents[1])
+
+
 def test_a_huge_record_is_not_read(foreign: Path) -> None:
     with open(foreign / "run.json", "r+b") as file:
         file.truncate(1 << 33)  # of which the disk holds nothing
