@@ -131,6 +131,13 @@ def _at_path(search: _Search, path: str | Path) -> Location:
             code="data-not-found",
             file=str(place),
         )
+    if not place.is_dir() and not place.is_file():  # reading it may never end
+        raise DataError(
+            f"{place} is neither a folder nor a file, but a pipe or a device, which can be read only once. Save what "
+            "it gives as a zip, and pass that with --data.",
+            code="data-not-found",
+            file=str(place),
+        )
     if place.is_file() and is_table(place.name):
         return Location("directory", place.resolve().parent, place.name)
     if place.is_file() and (command := unpacking_command(place.name)):

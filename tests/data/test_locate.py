@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,14 @@ def test_a_table_as_the_data_stands_for_its_folder(tmp_path: Path) -> None:
     found = load("x", folder(tmp_path) / "train.csv")
     assert_same(found, load("x", tmp_path))
     assert "--data names the file train.csv: kpipe reads its folder" in found.source.notes[0]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no named pipes in folders")
+def test_a_pipe_or_a_device_as_the_data_is_refused_and_not_read_without_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "data.zip")
+    for place in (tmp_path / "data.zip", Path("/dev/zero")):
+        with pytest.raises(DataError, match=rf"{place} is neither a folder nor a file, but a pipe or a device"):
+            load("x", place)
 
 
 def test_an_archive_that_kpipe_cannot_open_is_named_with_the_command(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ SAMPLE_WARNING = (
 )
 
 _BREAKABLE = 24  # characters from which a word without such a sign may be broken if there is no room
+_USUAL_WIDTH = 80  # characters of a line where the width of the terminal is unknown
 _NARROWEST = 12  # characters that headers keep where each row is a list
 _SIGNS = "/\\_-.,=:("  # after which a word is broken rather than between two letters
 _PIECE = re.compile(rf"[^\s{re.escape(_SIGNS)}]*[{re.escape(_SIGNS)}]|[^\s{re.escape(_SIGNS)}]+")
@@ -48,6 +49,8 @@ def get_console(*, stderr: bool = False) -> Console:
         stderr=stderr, highlight=False, force_terminal=False if plain else None, no_color=True if plain else None
     )
     console.soft_wrap = not console.is_terminal
+    if console.width < 1:  # COLUMNS=0, where the width is unknown: Rich would print nothing
+        console.width = _USUAL_WIDTH
     return console
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kpipe.cli.console.layout import print_table, print_text
+from kpipe.cli.console.layout import get_console, print_table, print_text
 
 WIDTHS = [20, 40, 80, 140]
 
@@ -96,3 +96,12 @@ def test_a_table_that_does_not_fit_becomes_a_list_for_each_row() -> None:
         "score  0.9 ± 0.1",
         "",
     ]
+
+
+def test_an_unknown_width_of_the_terminal_hides_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Containers and CI may set COLUMNS=0."""
+    monkeypatch.setenv("COLUMNS", "0")
+    get_console().print("shown")
+    assert capsys.readouterr().out == "shown\n"
