@@ -12,10 +12,13 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
 
 from kpipe.core.time_limit import current_limit
 from kpipe.core.values import Context, Folds, Predictions, Tables
 from kpipe.errors import TooFewStepsError
+from kpipe.features import dummies
 from kpipe.problem.competition import Factory
 from kpipe.training.cross_validation import cross_validate
 from kpipe.training.folds import make_folds
@@ -167,6 +170,11 @@ def hopeless(context: Context) -> BaseEstimator:
 
 def seeded(context: Context) -> BaseEstimator:
     return DummyClassifier(strategy="stratified", random_state=context.seed)
+
+
+def random_tree(context: Context) -> BaseEstimator:
+    tree = DecisionTreeClassifier(min_samples_leaf=28, max_features=1, random_state=context.seed)
+    return make_pipeline(dummies(), tree)
 
 
 def validated(tables: Tables, models: Mapping[str, Factory], **options: Any) -> tuple[Predictions, Folds]:

@@ -24,7 +24,18 @@ from kpipe.training.folds import make_folds
 from kpipe.training.task_runner import FitFinished, FitResults
 from kpipe.training.worker import TrainingData
 from tests.tables import prices, problem_of, survivors
-from tests.training.models import batch_mean, broken, counted, echo, hopeless, prior, seeded, shortened, validated
+from tests.training.models import (
+    batch_mean,
+    broken,
+    counted,
+    echo,
+    hopeless,
+    prior,
+    random_tree,
+    seeded,
+    shortened,
+    validated,
+)
 
 
 def trained(made: Tables, name: str = "linear", **fields: object) -> tuple[Problem, Folds, ModelPredictions]:
@@ -374,6 +385,17 @@ def test_time_left_is_spent_on_additional_seeds_of_the_models_that_a_seed_change
     assert trained_seeds == {"prior": {0, 1}, "seeded": set(range(30))}
     assert [fit.done for fit in fits] == list(range(1, 5 * 32 + 1))
     assert {fit.total for fit in fits} == {None}  # a total that changes on the way would mislead
+
+
+def test_additional_seeds_go_first_to_the_models_with_a_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cross_validation, "additional_seeds", lambda seeds: range(1, 4))
+    fits: list[FitFinished] = []
+    models = {"noise": seeded, "tree": random_tree}
+    validated(survivors(), models, deadline=Deadline(60.0), on_fit_done=fits.append, jobs=1)
+    assert [*dict.fromkeys((fit.model, fit.seed) for fit in fits if fit.seed)] == [
+        *(("tree", seed) for seed in (1, 2, 3)),
+        *(("noise", seed) for seed in (1, 2, 3)),
+    ]
 
 
 def test_requested_fits_get_no_additional_seeds() -> None:
