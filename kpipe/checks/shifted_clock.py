@@ -1,4 +1,4 @@
-"""A clock that is ahead, for the rest of a process: what depends on the time of the fit then becomes different."""
+"""Set the clock of a process ahead, so that a fit which depends on the current time gives another result."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _TIMESTAMP = pd.Timestamp.__new__
 _WORDS = ("now", "today")
 
 
-class _LikeDate(type):
-    """Objects of the original class count as instances, so that libraries agree on what is a date."""
+class _OriginalInstances(type):
+    """Make objects of the original class instances of its subclass, so that ``isinstance`` works with either."""
 
     def __instancecheck__(cls, one: object) -> bool:
         return isinstance(one, _DATETIME if issubclass(cls, _DATETIME) else _DATE)
@@ -27,13 +27,13 @@ class _LikeDate(type):
         return type.__subclasscheck__(_DATETIME if _DATETIME in cls.__mro__ else _DATE, other)
 
 
-class _Date(_DATE, metaclass=_LikeDate):
+class _Date(_DATE, metaclass=_OriginalInstances):
     @classmethod
     def today(cls) -> Any:
         return _DATE.fromtimestamp(time.time())
 
 
-class _Datetime(_DATETIME, metaclass=_LikeDate):
+class _Datetime(_DATETIME, metaclass=_OriginalInstances):
     @classmethod
     def now(cls, tz: datetime.tzinfo | None = None) -> Any:
         return _DATETIME.fromtimestamp(time.time(), tz)
@@ -48,9 +48,9 @@ class _Datetime(_DATETIME, metaclass=_LikeDate):
 
 
 def shift_clock(ahead: float) -> None:
-    """Set the clock of this process ahead, for ``time``, ``datetime`` and ``pandas``; numpy's ``"now"`` stays.
+    """Set the clock of this process ahead, for ``time``, ``datetime`` and ``pandas``, but not for numpy's ``"now"``.
 
-    Code that was imported before keeps the classes of ``datetime`` that it has imported.
+    Modules that were imported before keep the classes of ``datetime`` that they have imported.
 
     Parameters
     ----------
@@ -60,7 +60,9 @@ def shift_clock(ahead: float) -> None:
     seconds, nanoseconds = time.time, time.time_ns
     time.time, time.time_ns = (lambda: seconds() + ahead), (lambda: nanoseconds() + int(ahead * 1e9))
     for name in ("localtime", "gmtime", "ctime"):
-        setattr(time, name, _of_now(getattr(time, name)))
+        setattr(time, name, _default_to_now(getattr(time, name)))
+    for name in ("asctime", "strftime"):
+        setattr(time, name, _default_to_local_time(getattr(time, name), at=name == "strftime"))
     datetime.date, datetime.datetime = _Date, _Datetime  # type: ignore[misc]  # classes are replaced on purpose
     pandas: Any = pd.Timestamp
     pandas.__new__ = _new_timestamp
@@ -73,9 +75,14 @@ def shift_clock(ahead: float) -> None:
     )
 
 
-def _of_now(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, which takes the shifted clock's time where it is given none."""
+def _default_to_now(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of seconds whose default is the time of the shifted clock."""
     return lambda seconds=None: function(time.time() if seconds is None else seconds)
+
+
+def _default_to_local_time(function: Callable[..., Any], *, at: int) -> Callable[..., Any]:
+    """A function whose argument ``at``, a struct_time, is by default the local time of the shifted clock."""
+    return lambda *args: function(*args, *([time.localtime()] if len(args) == at else []))
 
 
 def _new_timestamp(cls: type[pd.Timestamp], *args: Any, **options: Any) -> Any:

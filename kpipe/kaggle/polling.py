@@ -11,12 +11,12 @@ _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 2.0, 20.0, 1.5  # seconds between two po
 
 
 def poll(seconds: float) -> Iterator[float]:
-    """Seconds waited so far, at growing intervals, for a loop that polls each time and leaves when the work is done.
+    """Yield the seconds waited so far, at growing intervals: the caller polls in each iteration of a loop.
 
     Parameters
     ----------
     seconds : float
-        How long to wait; there is always one poll.
+        After how long to stop; the first poll takes place in any case.
 
     Yields
     ------
