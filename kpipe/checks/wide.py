@@ -12,9 +12,10 @@ from kpipe.problem.problem import Problem
 
 __all__ = ["describe_sample", "sample_columns"]
 
-_COLUMNS = 1_000  # that are checked in a run: about 2.5 s
-_RELATED = 100  # of these, that are most related to the target: a copy of the target must not be missed
-_ROWS, _AT_A_TIME, _TARGETS = 2_000, 10_000, 10  # rows and columns in memory at a time, and classes or targets used
+_COLUMNS = 1_000  # checked in a run, which takes about 2.5 s
+_RELATED = 100  # of these, the most correlated with the target: a copy of the target must not be missed
+_ROWS, _AT_A_TIME = 2_000, 10_000  # rows from which correlations are computed, and columns in memory at a time
+_TARGETS = 10  # targets that are used, and classes of a target up to which each class is used
 
 
 def sample_columns(problem: Problem) -> Problem:
@@ -36,7 +37,8 @@ def sample_columns(problem: Problem) -> Problem:
     used = set(problem.columns)
     relation = np.nan_to_num(_relation(tables.train, others, problem.y))
     order = np.random.default_rng(0).permutation(len(others))
-    order = order[np.argsort([others[place] not in used for place in order], kind="stable")]  # what models see first
+    # Columns that models use come first.
+    order = order[np.argsort([others[place] not in used for place in order], kind="stable")]
     related = np.argsort(-relation, kind="stable")[:_RELATED]
     chosen = set([*related, *order[~np.isin(order, related)]][:_COLUMNS])
     kept |= {column for place, column in enumerate(others) if place in chosen}
@@ -46,7 +48,7 @@ def sample_columns(problem: Problem) -> Problem:
 
 
 def describe_sample(problem: Problem, sample: Problem) -> str:
-    """A sentence that says which columns were checked.
+    """Describe in a sentence which columns were checked.
 
     Parameters
     ----------
@@ -78,7 +80,7 @@ def _relation(train: pd.DataFrame, columns: Sequence[str], y: np.ndarray) -> np.
 
 
 def _goals(y: np.ndarray) -> Iterator[np.ndarray]:
-    """Each target, and each class where it has few."""
+    """Yield each target, and indicators of its classes if there are few."""
     for target in y.reshape(len(y), -1).T[:_TARGETS]:
         yield target.astype(np.float64)
         classes = np.unique(target)

@@ -1,4 +1,4 @@
-"""The layout of ``--help``: examples that are never broken, and a column that adapts to the terminal."""
+"""The layout of ``--help``: commands of examples are never broken, and columns adapt to the terminal."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["Example", "HelpFormatter", "epilog"]
 
 Example = tuple[str, str]  # what to type, and what it does
 
-_NARROW = 60  # columns below which the description of an option stands on a line of its own
+_NARROW = 60  # columns; in a narrower terminal, the description of an option begins on a line of its own
 
 
 def epilog(examples: Sequence[Example], text: str = "") -> str:
     """Return what ``--help`` shows after the options: a text, and examples.
 
-    The description of an example stands beside it or, where that does not fit the terminal, above it.
+    The description of an example is printed beside it or, if that does not fit the terminal, above it.
 
     Parameters
     ----------

@@ -46,9 +46,9 @@ def error_document(error: BaseException, options: dict[str, Any] | None = None) 
     Parameters
     ----------
     error : BaseException
-        An error of kpipe, an interrupt, or an exception that kpipe does not know.
+        An error of kpipe, an interrupt, or any other exception.
     options : dict, optional
-        The parsed command line, from which the next commands are filled in.
+        The parsed command line, whose values replace the placeholders in the commands under "next".
 
     Returns
     -------
@@ -78,23 +78,23 @@ def error_document(error: BaseException, options: dict[str, Any] | None = None) 
     """
     from kpipe.cli.explanations import explanations
 
-    known = error if isinstance(error, KpipeError) else _as_known(error)
+    known = error if isinstance(error, KpipeError) else _to_kpipe_error(error)
     text = explanations().get(known.code)
-    commands = [*known.next, *(_filled_in(command, options or {}) for command in (text.next if text else ()))]
+    commands = [*known.next, *(_fill_in(command, options or {}) for command in (text.next if text else ()))]
     commands += [f"kpipe explain {known.code}"] if text else []
     where = {name: printable(value) if isinstance(value, str) else value for name, value in known.where.items()}
     fields = {"code": known.code, "message": str(known), "where": where, "fix": text.fix if text else ""}
     return json.dumps({"error": {**fields, "next": list(filter(None, commands))}}, indent=2)
 
 
-def _as_known(error: BaseException) -> KpipeError:
+def _to_kpipe_error(error: BaseException) -> KpipeError:
     if isinstance(error, KeyboardInterrupt):
         return KpipeError(" ".join(("Interrupted.", *map(str, error.args))), code="interrupted")
     return KpipeError(f"{type(error).__name__}: {error}", code="internal-error")
 
 
-def _filled_in(command: str, options: dict[str, Any]) -> str:
-    """A command with the competition, run and paths of the call; empty if the call does not name what it needs."""
+def _fill_in(command: str, options: dict[str, Any]) -> str:
+    """A command with the competition, run and paths of the call; empty if the call lacks a value that it needs."""
     out, slug = options.get("out"), options.get("slug")
     if options.get("command") == "vault" and slug == "open":
         slug = None

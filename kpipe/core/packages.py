@@ -36,7 +36,7 @@ def installed_versions(names: Iterable[str]) -> dict[str, str]:
     return {name: version for name, version in found.items() if version is not None}
 
 
-@cache  # a run asks three times, and reading the metadata of a package takes milliseconds
+@cache  # called three times in a run, and reading the metadata of a package takes milliseconds
 def _version(name: str) -> str | None:
     try:
         return importlib.metadata.version(name)

@@ -14,7 +14,7 @@ _NAME = re.compile(r"\w[\w .,+=()-]{0,59}")
 
 
 def check_run_name(name: str) -> None:
-    """Raise an error unless a text can be the name of a run.
+    """Raise an error unless a run can have this name.
 
     Parameters
     ----------
@@ -23,8 +23,8 @@ def check_run_name(name: str) -> None:
     Raises
     ------
     UsageError
-        If it is one of the words that stand for a run, or has other characters than letters, digits, blanks and
-        ``_.,+=()-``.
+        If the name is "last" or "best", is longer than 60 characters, does not begin with a letter or digit, or
+        contains characters other than letters, digits, blanks and ``_.,+=()-``.
 
     Examples
     --------
@@ -32,7 +32,8 @@ def check_run_name(name: str) -> None:
     """
     if name in (LAST, BEST):
         raise UsageError(
-            f"{name!r} cannot be the name of a run: it stands for the {name} run of a competition.",
+            f"{name!r} cannot be the name of a run: it stands for the {name} run of a competition. "
+            "Choose another name.",
             code="invalid-run-name",
         )
     if not _NAME.fullmatch(name) or name != name.strip():

@@ -17,7 +17,7 @@ from typing import Any
 
 __all__ = ["skip_scipy_docs"]
 
-_MEASURED = ("1.16.", "1.17.")  # versions whose import has been tried without docstrings
+_TESTED = ("1.16.", "1.17.")  # versions whose import has been tried without docstrings
 
 
 def skip_scipy_docs() -> None:
@@ -26,15 +26,15 @@ def skip_scipy_docs() -> None:
     Only the command line and worker processes call this: in a notebook, scipy's documentation stays as it is.
     """
     try:
-        known = version("scipy").startswith(_MEASURED)
+        is_tested = version("scipy").startswith(_TESTED)
     except PackageNotFoundError:
         return
-    if known and "scipy" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+    if is_tested and "scipy" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
 class _Finder(MetaPathFinder):
-    """Finds scipy's modules that read docstrings, and changes each after it was loaded."""
+    """Finds scipy's modules that read docstrings, and patches each after it was loaded."""
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
         change = _CHANGES.get(name)
@@ -52,8 +52,8 @@ class _Finder(MetaPathFinder):
         return spec
 
 
-class _Unread(defaultdict[str, list[Any]]):
-    """A docstring of which nothing was read: every section is empty."""
+class _EmptyDocstring(defaultdict[str, list[Any]]):
+    """A parsed docstring in which every section is empty."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         super().__init__(list)
@@ -63,7 +63,7 @@ class _Unread(defaultdict[str, list[Any]]):
 
 
 def _parse_nothing(docscrape: Any) -> None:
-    docscrape.FunctionDoc = docscrape.ClassDoc = _Unread
+    docscrape.FunctionDoc = docscrape.ClassDoc = _EmptyDocstring
 
 
 def _format_nothing(doccer: Any) -> None:

@@ -34,11 +34,11 @@ class Credentials:
     kind : {"token", "key", "oauth"}
         An API token, a user name and key, or the login of ``kaggle auth login``.
     place : str
-        Where the credentials were found, in words.
+        Where the credentials were found, for messages.
     username : str
         The user's name on Kaggle; empty where it is not known.
     secret : str
-        Never shown: not in ``repr`` and not in a message.
+        The token or key; neither ``repr`` nor any message contains it.
     problem : str
         Why the credentials cannot be used; empty if they can.
     open_file : Path or None
@@ -54,7 +54,7 @@ class Credentials:
 
 
 def find_credentials() -> Credentials | None:
-    """The credentials that the client uses: the first usable ones.
+    """Find the credentials that the client would use: the first usable ones.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def find_credentials() -> Credentials | None:
 
 
 def all_credentials() -> list[Credentials]:
-    """All credentials of this user, in the client's order of precedence.
+    """List all credentials of this user, in the client's order of precedence.
 
     Returns
     -------
@@ -78,29 +78,29 @@ def all_credentials() -> list[Credentials]:
 def _tokens() -> Iterator[Credentials]:
     if value := os.environ.get("KAGGLE_API_TOKEN"):
         place = "the variable KAGGLE_API_TOKEN"
-        if _names_file(value):
-            yield _token_file(Path(value), f"{value}, which the variable KAGGLE_API_TOKEN names")
+        if _is_file(value):
+            yield _read_token(Path(value), f"{value}, which the variable KAGGLE_API_TOKEN names")
         else:
             yield Credentials(kind="token", place=place, secret=value.strip(), problem=_fault(value.strip()))
     for name in ("access_token", "access_token.txt"):
         path = _kaggle_folder() / name
         if path.is_file():
-            yield _token_file(path, str(path))
+            yield _read_token(path, str(path))
 
 
-def _names_file(value: str) -> bool:
+def _is_file(value: str) -> bool:
     try:
         return Path(value).is_file()
-    except (OSError, ValueError):  # too long for a name: a token
+    except (OSError, ValueError):  # a token may be too long for a file name
         return False
 
 
-def _token_file(path: Path, place: str) -> Credentials:
+def _read_token(path: Path, place: str) -> Credentials:
     secret, problem = "", "the file cannot be read"
     with contextlib.suppress(OSError, UnicodeDecodeError):
         secret = _read_text(path).strip()
         problem = _fault(secret) if secret else "the file is empty"
-    return Credentials(kind="token", place=place, secret=secret, problem=problem, open_file=_if_open(path))
+    return Credentials(kind="token", place=place, secret=secret, problem=problem, open_file=_if_open_to_others(path))
 
 
 def _keys() -> Iterator[Credentials]:
@@ -126,7 +126,7 @@ def _keys() -> Iterator[Credentials]:
         username=both.get("username", ""),
         secret=both.get("key", ""),
         problem=problem,
-        open_file=_if_open(path) if path.is_file() else None,
+        open_file=_if_open_to_others(path) if path.is_file() else None,
     )
 
 
@@ -159,11 +159,15 @@ def _logins() -> Iterator[Credentials]:
     path = _kaggle_folder() / "credentials.json"
     if not path.is_file():
         return
-    held, problem = _read_key_file(path)
-    if not problem and not held.get("refresh_token"):
+    content, problem = _read_key_file(path)
+    if not problem and not content.get("refresh_token"):
         problem = "it has no refresh_token"
     yield Credentials(
-        kind="oauth", place=str(path), username=held.get("username", ""), problem=problem, open_file=_if_open(path)
+        kind="oauth",
+        place=str(path),
+        username=content.get("username", ""),
+        problem=problem,
+        open_file=_if_open_to_others(path),
     )
 
 
@@ -182,7 +186,7 @@ def _key_file() -> Path:
     return _kaggle_folder() / "kaggle.json"
 
 
-def _if_open(path: Path) -> Path | None:
+def _if_open_to_others(path: Path) -> Path | None:
     """The path, if other users of this machine may read it."""
     if os.name == "nt":
         return None

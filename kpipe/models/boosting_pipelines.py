@@ -16,7 +16,7 @@ from kpipe.models.early_stopping import MAX_TREES, PATIENCE, Adaptive, EarlyStop
 
 __all__ = ["boosting_pipeline", "early_stopped_pipeline"]
 
-_EITHER = ("n_estimators", "early_stopping_rounds")  # only one of them may be given
+_EXCLUSIVE = ("n_estimators", "early_stopping_rounds")  # only one of them may be given
 
 
 def boosting_pipeline(
@@ -44,7 +44,7 @@ def boosting_pipeline(
     early_stopping : bool
         Whether ``fit`` chooses the number of trees.
     adaptive : sequence of str
-        Parameters that may follow the size of the table.
+        Parameters of the estimator that ``fit`` adapts to the number of rows.
     patience : int
         Trees without an improvement after which growing stops.
 
@@ -92,7 +92,7 @@ def early_stopped_pipeline(
         The user's parameters. ``n_estimators`` of None means early stopping, after ``early_stopping_rounds`` trees
         without an improvement.
     adaptive : sequence of str
-        Parameters that follow the size of the table where the user gives none.
+        Parameters of the estimator that ``fit`` adapts to the number of rows where the user gives none.
 
     Returns
     -------
@@ -104,7 +104,7 @@ def early_stopped_pipeline(
     UsageError
         If the user gives both a number of trees and ``early_stopping_rounds``.
     """
-    given = {name: value for name, value in options.items() if name not in _EITHER or value is not None}
+    given = {name: value for name, value in options.items() if name not in _EXCLUSIVE or value is not None}
     patience = given.pop("early_stopping_rounds", None)
     if patience is not None and "n_estimators" in given:
         raise UsageError(

@@ -27,16 +27,16 @@ def without_pixels(tables: Tables) -> Tables:
     Tables
         The same object if there are no pictures.
     """
-    train, test = (_rest(frame) for frame in (tables.train, tables.test))
+    train, test = (_drop_pictures(frame) for frame in (tables.train, tables.test))
     return tables if train is tables.train else replace(tables, train=train, test=test)
 
 
-def _rest(frame: pd.DataFrame) -> pd.DataFrame:
-    found = _pixels_and_facts(frame)
+def _drop_pictures(frame: pd.DataFrame) -> pd.DataFrame:
+    found = _picture_columns(frame)
     return frame.drop(columns=found) if found else frame
 
 
-def _pixels_and_facts(frame: pd.DataFrame) -> list[str]:
+def _picture_columns(frame: pd.DataFrame) -> list[str]:
     """The columns that describe the files of pictures, and the pixels."""
     pixels = picture_columns(frame.columns)
     return [*(name for name in FILE_COLUMNS if name in frame), *pixels] if pixels else []
@@ -58,13 +58,14 @@ def with_row_numbers(tables: Tables) -> Tables:
 
 
 def with_pixels(tables: Tables, whole: Tables) -> Tables:
-    """Append the pixels of each row's pictures.
+    """Append the pixels of each row's pictures, and the columns that describe their files.
 
     Parameters
     ----------
     tables : Tables
         Derived from ``without_pixels(whole)``, with the same rows, or with the row numbers of ``with_row_numbers``.
     whole : Tables
+        The tables with pixels.
 
     Returns
     -------
@@ -75,7 +76,7 @@ def with_pixels(tables: Tables, whole: Tables) -> Tables:
 
 
 def _join(frame: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
-    pixels = whole[_pixels_and_facts(whole)]
+    pixels = whole[_picture_columns(whole)]
     if _ROW in frame:
         rows = frame[_ROW].to_numpy()
         frame = frame.drop(columns=_ROW)

@@ -10,7 +10,7 @@ _POSITIVE = ("1", "1.0", "true", "yes", "y", "t", "positive", "present")
 
 
 def positive_class(labels: Iterable[object], names: Sequence[str]) -> int:
-    """Return the code of the positive class, whose probability a single column asks for.
+    """Return the code of the positive class, whose probability a submission with a single column contains.
 
     Parameters
     ----------
@@ -22,13 +22,14 @@ def positive_class(labels: Iterable[object], names: Sequence[str]) -> int:
     Returns
     -------
     int
-        The code of the only label that means yes (1, true, yes, or one of ``names``); else 1.
+        The code of the label that means yes (1, true, yes and the like, or one of ``names``); 1 if neither label does,
+        or both do.
 
     Examples
     --------
     >>> positive_class(["churn", "stay"], ("churn",)), positive_class([0, 1], ("y",))
     (0, 1)
     """
-    meant = {*_POSITIVE, *(name.lower() for name in names)}
-    found = [code for code, label in enumerate(labels) if str(label).strip().lower() in meant]
+    positive = {*_POSITIVE, *(name.lower() for name in names)}
+    found = [code for code, label in enumerate(labels) if str(label).strip().lower() in positive]
     return found[0] if len(found) == 1 else 1

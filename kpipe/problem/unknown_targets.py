@@ -1,4 +1,4 @@
-"""Rows of train without a target, also where a number such as -999 stands for it, and labels that mean the same."""
+"""Drop rows of train without a target, or with a code such as -999 for a missing one, and unify spellings of labels."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from kpipe.problem.target_labels import labels_to_unify
 __all__ = ["drop_rows_without_target"]
 
 _CODES = (-99, -999, -9999, -99999, -999999)  # often used for a missing number
-_MIN_REPEATS, _MIN_VALUES = 2, 20  # rows with such a code, and distinct values in other rows
+_MIN_REPEATS, _MIN_VALUES = 2, 20  # a code occurs in at least 2 rows, beside more than 20 distinct other values
 
 
 def drop_rows_without_target(competition: Competition, files: Tables) -> Tables:
     """Drop the rows of train in which no target is known, unless the competition's own clean may fill it.
+
+    A single target's labels that differ only in spelling are unified before.
 
     Parameters
     ----------
@@ -34,7 +36,7 @@ def drop_rows_without_target(competition: Competition, files: Tables) -> Tables:
     Returns
     -------
     Tables
-        The same object if every row has a target; else with a note in ``source``.
+        The same object if no row and no label has to change; else with notes in ``source``.
 
     Raises
     ------
@@ -45,7 +47,7 @@ def drop_rows_without_target(competition: Competition, files: Tables) -> Tables:
         return files
     spelled, tables = unify_spelling(competition, files)
     try:
-        spelled = replace(spelled, **infer_id(spelled, tables)[0])  # type: ignore[arg-type]  # one field a step
+        spelled = replace(spelled, **infer_id(spelled, tables)[0])  # type: ignore[arg-type]  # fields by name
         spelled = replace(spelled, **infer_target(spelled, tables)[0])  # type: ignore[arg-type]
     except DataError:
         return files
@@ -78,7 +80,7 @@ def _error_of_one_class(target: pd.Series, unknown: np.ndarray) -> DataError:
 def _without_rows(files: Tables, tables: Tables, targets: list[str], unknown: np.ndarray) -> Tables:
     train = files.train.loc[~unknown].reset_index(drop=True)
     names = dict(zip(files.train.columns, tables.train.columns, strict=True))
-    train = train.assign(**{old: _whole(train[old]) for old, new in names.items() if new in targets})
+    train = train.assign(**{old: _narrow_dtype(train[old]) for old, new in names.items() if new in targets})
     these = f"the target {targets[0]!r} is" if len(targets) == 1 else "all targets are"
     rows = np.flatnonzero(unknown)
     places = ", ".join(str(row + 1) for row in rows[:3]) + ", ..." * (len(rows) > 3)
@@ -106,7 +108,7 @@ def _with_unified_labels(files: Tables, tables: Tables, target: str, *, id: str)
 
 
 def _code_of_missing(column: pd.Series) -> int | None:
-    """A number such as -999 that repeats, far below many other distinct values."""
+    """Find a number such as -999 that occurs more than once, far below many other distinct values."""
     if column.dtype.kind not in "if":
         return None
     for code in _CODES:
@@ -130,8 +132,8 @@ def _without_code(files: Tables, tables: Tables, target: str, code: int) -> Tabl
     )
 
 
-def _whole(column: pd.Series) -> pd.Series:
-    """Floats as integers and boolean as bool, if only missing values, now dropped, required the wider dtype."""
+def _narrow_dtype(column: pd.Series) -> pd.Series:
+    """Convert whole floats to integers and boolean to bool: missing values, now dropped, required the wider dtype."""
     if column.isna().any():
         return column
     if column.dtype == "boolean":

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 __all__ = ["differences"]
 
 _KINDS = {"files": "data", "code": "code", "versions": "versions", "settings": "options", "machine": "machine"}
-_LONGEST = 80  # characters of a value that are shown
+_MAX_LENGTH = 80  # characters of a value that are shown
 
 
 def differences(then: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
@@ -18,14 +18,14 @@ def differences(then: Mapping[str, object], now: Mapping[str, object]) -> list[s
     Parameters
     ----------
     then : mapping of str to object
-        The inputs of one run, as ``kpipe.runs.provenance.inputs_of`` gives them; anybody may have written them.
+        The inputs of one run, as ``kpipe.runs.provenance.inputs_of`` returns them. The file is not trusted.
     now : mapping of str to object
         The inputs of the other run.
 
     Returns
     -------
     list of str
-        Printable phrases, each behind its kind: data, code, versions, options or machine.
+        Printable phrases, each prefixed with its kind: data, code, versions, options or machine.
 
     Examples
     --------
@@ -62,4 +62,4 @@ def _is_hash(value: object) -> bool:
 
 def _shortened(value: object) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return text if len(text) <= _MAX_LENGTH else f"{text[:_MAX_LENGTH]}..."

@@ -1,4 +1,4 @@
-"""Values of a run's record, the content of ``run.json``, in which any key may be missing. Light to import."""
+"""Read values of a run's record (``run.json``), in which any key may be missing. This module imports quickly."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def recorded_data(record: Mapping[str, Any]) -> Mapping[str, Any]:
 def recorded_files(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """The files that a run read, name to SHA-256; empty if the record does not say.
 
-    Scores on different files do not compare.
+    Scores on different files cannot be compared.
     """
     files = recorded_data(record).get("files")
     return files if isinstance(files, Mapping) else {}

@@ -36,22 +36,22 @@ def measure_steps(
     tuple of Step
         For steps after the first that changed a prediction; empty if weights cannot be cross-fitted.
     """
-    given = {name: after for name, after in models.items() if after}
-    oof = {name: np.stack([model.oof for model in after]) for name, after in given.items()}
-    known = [~np.isnan(of_models).any(axis=(0, 2)) for of_models in oof.values()]
-    if not all(can_cross_fit(folds, rows) for rows in known):
+    finished = {name: after for name, after in models.items() if after}
+    oof = {name: np.stack([model.oof for model in after]) for name, after in finished.items()}
+    predicted = [~np.isnan(of_models).any(axis=(0, 2)) for of_models in oof.values()]
+    if not all(can_cross_fit(folds, rows) for rows in predicted):
         return ()
-    rows, losses = np.logical_and.reduce(known), smooth_losses(metric)
-    of_rows = {}
-    for name, after in given.items():
-        combined = fit_ensemble(Predictions(models=tuple(after), classes=None, y=y), folds, metric)
-        of_rows[name] = losses(y[rows], combined.oof[rows])
+    rows, losses = np.logical_and.reduce(predicted), smooth_losses(metric)
+    row_losses = {}
+    for name, after in finished.items():
+        ensemble = fit_ensemble(Predictions(models=tuple(after), classes=None, y=y), folds, metric)
+        row_losses[name] = losses(y[rows], ensemble.oof[rows])
     steps = []
-    for before, name in pairwise(given):
-        if np.array_equal(of_rows[before], of_rows[name]):
+    for before, name in pairwise(finished):
+        if np.array_equal(row_losses[before], row_losses[name]):
             continue
-        gain, error = compare(of_rows[before], of_rows[name])
-        seconds = _seconds(given[name]) - _seconds(given[before])
+        gain, error = compare(row_losses[before], row_losses[name])
+        seconds = _seconds(finished[name]) - _seconds(finished[before])
         steps.append(Step(name=name, gain=gain, standard_error=error, used=True, seconds=seconds))
         _LOG.info("%s: loss %.6g lower (standard error %.2g), %.0f s", name, gain, error, seconds)
     return tuple(steps)

@@ -1,4 +1,4 @@
-"""Kaggle's metrics: their functions, their directions, and what each needs from a model.
+"""Kaggle's metrics: their functions, their directions, and the kind of prediction that each needs.
 
 A metric is one entry, with all its names, in the table of its family: ``classification.METRICS``,
 ``regression.METRICS`` or ``ranking.METRICS``. Nothing else lists metrics. ``evaluate`` returns a score together with

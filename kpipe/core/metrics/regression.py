@@ -1,4 +1,4 @@
-"""Metrics of values.
+"""Metrics for regression.
 
 References
 ----------

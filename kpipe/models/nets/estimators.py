@@ -1,4 +1,4 @@
-"""What the scikit-learn estimators of nets share. It does not import torch, so that making an estimator stays light."""
+"""Code that the nets' scikit-learn estimators share; it does not import torch, so that making an estimator is fast."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def pixel_scale(X: np.ndarray) -> float:
 
 
 class NetClassifierMixin(ClassifierMixin):
-    """Labels to class codes in ``fit``, and ``predict`` from ``predict_proba``."""
+    """Encode labels as class codes in ``fit``, and derive ``predict`` from ``predict_proba``."""
 
     classes_: np.ndarray
 
@@ -71,7 +71,7 @@ class NetClassifierMixin(ClassifierMixin):
         Returns
         -------
         ndarray of shape (n,)
-            Labels of the type that ``fit`` got.
+            Labels, of the same type as the ``y`` of ``fit``.
         """
         codes = self.predict_proba(X).argmax(axis=1)
         labels: np.ndarray = self.classes_[codes]

@@ -1,7 +1,7 @@
-"""AdamW, Adam and SGD, by the functions that torch's optimizer classes call.
+"""AdamW, Adam and SGD, computed by the functions that torch's optimizer classes call.
 
-Making the first object of such a class imports torch._dynamo: 822 modules, 71 MiB and 1.2 s in every worker, for
-nothing (torch 2.13).
+The first object of such a class imports torch._dynamo, which nothing here needs: 822 modules, 71 MiB and 1.2 s in every
+worker (torch 2.13).
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ _BETA2, _EPSILON = 0.999, 1e-8  # of Adam and AdamW, as torch has them
 
 
 class Optimizer:
-    """The steps of ``torch.optim.AdamW``, ``Adam`` or ``SGD`` (with Nesterov's momentum, if any), to the byte.
+    """Give the same parameters, to the byte, as ``torch.optim.AdamW``, ``Adam`` or ``SGD`` (with Nesterov momentum).
 
-    All that it keeps from step to step is in tensors, which stay where they are, so that a step can be recorded.
+    Its state consists of tensors that are updated in place, so that a step can be recorded as a CUDA graph.
 
     Parameters
     ----------
     network : Module
         Its parameters are trained in place.
     kind : {"adamw", "adam", "sgd"}
-        Which of the three.
+        The method.
     weight_decay : float
         Decoupled from the gradient in AdamW, added to it in Adam and SGD.
     momentum : float
-        Of SGD, or the first beta of the others.
+        The momentum of SGD, or the first beta of the others.
     decay_all : bool, default=False
-        Whether biases and norms (one dimension) have weight decay too, and not matrices and kernels only.
+        Whether weight decay applies to biases and norms (one dimension), too, and not only to matrices and kernels.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class Optimizer:
         return {"means": means, "squares": squares, "steps": torch.zeros((), device=parameter.device)}
 
     def tensors(self) -> dict[str, list[Tensor]]:
-        """All that it keeps from step to step, by name."""
-        kept = list(self.state.values())
-        return {name: [of[name] for of in kept] for name in (kept[0] if kept else ())}
+        """The state by name: one tensor for each parameter."""
+        states = list(self.state.values())
+        return {name: [state[name] for state in states] for name in (states[0] if states else ())}
 
     def descend(self, loss: Tensor, *, rate: Tensor) -> None:
-        """One step against the gradient of a loss.
+        """Make one step against the gradient of a loss.
 
         Parameters
         ----------
@@ -87,8 +87,8 @@ class Optimizer:
                     step(parameters, [p.grad for p in parameters if p.grad is not None], rate, decay)
 
     def _step_adam(self, parameters: list[Tensor], gradients: list[Tensor], rate: Tensor, decay: float) -> None:
-        kept = [self.state[p] for p in parameters]
-        means, squares, steps = ([of[name] for of in kept] for name in ("means", "squares", "steps"))
+        states = [self.state[p] for p in parameters]
+        means, squares, steps = ([state[name] for state in states] for name in ("means", "squares", "steps"))
         descend = adamw if self.kind == "adamw" else adam
         descend(
             parameters, gradients, means, squares, [], steps, amsgrad=False, beta1=self.momentum, beta2=_BETA2,
@@ -105,7 +105,7 @@ class Optimizer:
 
 
 def rate_tensor(device: torch.device) -> Tensor:
-    """A learning rate that is filled before each step.
+    """A tensor for the learning rate, to be set before each step.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def rate_tensor(device: torch.device) -> Tensor:
     Returns
     -------
     Tensor of shape ()
-        On a CUDA device in float32, as torch's kernels want it; otherwise on the CPU, exact to the byte.
+        On a CUDA device in float32, as torch's kernels require; otherwise on the CPU in float64, which is exact.
     """
     if device.type == "cuda":
         return torch.zeros((), device=device)

@@ -1,4 +1,4 @@
-"""How ``tabular-net`` turns a table into numbers, and where the columns of each kind begin."""
+"""Encode a table as the numbers that ``tabular-net`` takes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from kpipe.features import as_text, numeric_columns, soft_clip, text_columns
 
 __all__ = ["TableEncoding"]
 
-_MAX_ONE_HOT = 12  # categories up to which a column is one-hot encoded
-_MAX_CATEGORIES = 1000  # kept of a column, the most frequent ones
-_MIN_ROWS = 3  # that a category needs in fitting
+_MAX_ONE_HOT = 12  # categories of a column that is one-hot encoded; columns with more are embedded
+_MAX_CATEGORIES = 1000  # of a column: rarer ones share the code 0
+_MIN_ROWS = 3  # of the training table, for a category to have a code of its own
 _MAX_BINS = 2048  # of all columns together
-_SHORTEST_BIN = float(np.finfo(np.float32).tiny)  # the net divides by lengths in float32: shorter ones are 0 there
+_SHORTEST_BIN = float(np.finfo(np.float32).tiny)  # the net divides by bin lengths in float32, where shorter ones are 0
 
 
 class TableEncoding:
@@ -31,11 +31,11 @@ class TableEncoding:
     Attributes
     ----------
     n_plain : int
-        How many of the encoded columns are not codes.
+        Number of encoded columns that come before the columns of codes.
     edges : list of ndarray
-        Per column of numbers the edges of its bins; empty for one with two values or fewer.
+        The edges of the bins of each numeric column; empty for a column with at most two values.
     cardinalities : list of int
-        Per column of codes the number of codes; 0 is for rare and unseen categories.
+        The number of codes of each column of codes; the code 0 is for rare and unseen categories.
     """
 
     def __init__(self, X: pd.DataFrame, *, bins: int) -> None:
@@ -65,7 +65,7 @@ class TableEncoding:
         Returns
         -------
         ndarray of shape (n, n_plain + columns of codes)
-            Float64, none missing.
+            Float64, without missing values.
         """
         values = self._values(X)
         parts = [np.nan_to_num(self._scale(values)), np.isnan(values)[:, self.with_missing]]
@@ -77,7 +77,7 @@ class TableEncoding:
         return X[self.numbers].to_numpy(dtype=np.float64, na_value=np.nan)
 
     def _scale(self, values: np.ndarray) -> np.ndarray:
-        """Standardized and clipped smoothly to (-3, 3), infinities too; missing values stay NaN."""
+        """Standardise values and clip them smoothly to (-3, 3), infinite ones included; missing values stay NaN."""
         return soft_clip(np.clip((values - self.centre) / self.spread, -1e9, 1e9))
 
 
@@ -90,7 +90,7 @@ def _robust_spread(column: np.ndarray) -> float:
 
 
 def _bin_edges(column: np.ndarray, bins: int) -> np.ndarray:
-    """Quantiles, each once; every value of a column that has few."""
+    """The distinct quantiles of a column, or all its values if they are few; empty for at most two values."""
     values = np.unique(column)
     if len(values) > bins + 1:
         values = np.unique(np.quantile(column, np.linspace(0, 1, bins + 1)))
@@ -99,7 +99,7 @@ def _bin_edges(column: np.ndarray, bins: int) -> np.ndarray:
 
 
 def _category_codes(column: pd.Series) -> dict[Hashable, int]:
-    """Category to code from 1, of the frequent categories, missing among them."""
+    """The codes, from 1, of the frequent categories; a missing value counts as a category."""
     counts = as_text(column).value_counts()
     frequent = sorted(counts[counts >= _MIN_ROWS].index[:_MAX_CATEGORIES])
     return {category: code for code, category in enumerate(frequent, start=1)}

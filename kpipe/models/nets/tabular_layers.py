@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from kpipe.models.nets.layers import Dropout, MemberBatchNorm
 from kpipe.models.nets.tabular_encoding import TableEncoding
 
-__all__ = ["TabularNetwork", "input_width", "own_inputs"]
+__all__ = ["TabularNetwork", "input_width", "scales_inputs_per_member"]
 
 _EMBEDDING = 8  # numbers that stand for a category of a high-cardinality column
 _MAX_OWN = 1024  # inputs up to which each member multiplies them by a vector of its own
@@ -32,7 +32,7 @@ def input_width(encoding: TableEncoding) -> int:
     return encoding.n_plain + n_bins + _EMBEDDING * len(encoding.cardinalities)
 
 
-def own_inputs(width: int) -> bool:
+def scales_inputs_per_member(width: int) -> bool:
     """Whether each member multiplies the inputs by a vector of its own; of wide tables the first layer is shared.
 
     Parameters
@@ -79,9 +79,9 @@ class TabularNetwork(nn.Module):
         for embedding in self.embeddings:
             nn.init.normal_(embedding.weight, std=0.3)  # type: ignore[arg-type]
         inputs = input_width(encoding)
-        self.own = own_inputs(inputs)
+        self.scale_each = scales_inputs_per_member(inputs)
         self.first = nn.Linear(inputs, hidden, bias=False)
-        self.signs = nn.Parameter(torch.randint(2, (members, 1, inputs if self.own else hidden)) * 2.0 - 1)
+        self.signs = nn.Parameter(torch.randint(2, (members, 1, inputs if self.scale_each else hidden)) * 2.0 - 1)
         self.shifts = nn.Parameter(torch.empty(members, 1, hidden).uniform_(-0.5, 0.5))
         self.norms = nn.ModuleList(MemberBatchNorm(hidden, members=members) for _ in range(depth))
         self.end = nn.Sequential(nn.SiLU(), Dropout(dropout))
@@ -114,7 +114,7 @@ class TabularNetwork(nn.Module):
             Logits or values.
         """
         inputs = self._inputs(rows)
-        state = (self.first(inputs * self.signs) if self.own else self.first(inputs) * self.signs) + self.shifts
+        state = (self.first(inputs * self.signs) if self.scale_each else self.first(inputs) * self.signs) + self.shifts
         state = self.end(self.norms[0](state))
         for layer, norm in zip(self.shared, self.norms[1:], strict=True):
             state = self.end(norm(layer(state)))

@@ -160,13 +160,13 @@ class _TabularNet(BaseEstimator):
     def _recipe(self, rows: int) -> Recipe:
         """Large tables are learned in larger batches and fewer epochs."""
         from kpipe.models.nets.loop import Recipe
-        from kpipe.models.nets.tabular_layers import input_width, own_inputs
+        from kpipe.models.nets.tabular_layers import input_width, scales_inputs_per_member
 
         batch_size = self.batch_size
         if batch_size is None:
             batch_size = int(np.clip(2 ** round(math.log2(max(rows, 2) / 32)), _MIN_BATCH, _MAX_BATCH))
         width = input_width(self.encoding_)
-        weights = width * self.hidden * (self.members if own_inputs(width) else 1)
+        weights = width * self.hidden * (self.members if scales_inputs_per_member(width) else 1)
         weights += self.members * (self.hidden**2 * (self.depth - 1) + self.hidden * self.outputs_)
         affordable = int(self.budget * 1e9 / (6 * weights * rows))  # forward and twice that backward, 2 flops each
         return Recipe(

@@ -1,9 +1,9 @@
 """Fits on the workers of a Dask or Ray cluster instead of processes of this machine.
 
-The cluster is the one that joblib's active backend stands for. ``with connect_to_cluster("dask=tcp://10.0.0.1:8786")``
-activates it, and so does ``with joblib.parallel_config(backend="dask")``. The backends that Dask and Ray register with
-joblib do not suffice: Dask's waits forever for a task that kills its workers, and cannot cancel one; Ray's returns no
-result before all tasks have ended. ``ClusterBackend`` replaces them. It needs four methods of a cluster: ``share``,
+kpipe uses the cluster of joblib's active backend. ``with connect_to_cluster("dask=tcp://10.0.0.1:8786")`` activates
+one, and so does ``with joblib.parallel_config(backend="dask")``. The backends that Dask and Ray register with joblib do
+not suffice: Dask's waits forever for a task that kills its workers, and cannot cancel one; Ray's returns no result
+before all tasks have ended. ``ClusterBackend`` replaces them. It calls four methods of a cluster: ``share``,
 ``submit``, ``result`` and ``cancel``.
 
 The training data is sent to the cluster once, apart from the fits; each worker process unpickles it once and keeps it.
@@ -29,7 +29,7 @@ _CONNECT = {"dask": connect_to_dask, "ray": connect_to_ray}
 
 
 def active_cluster() -> Cluster | None:
-    """Return the cluster that joblib's active backend stands for.
+    """Return the cluster of joblib's active backend.
 
     Returns
     -------

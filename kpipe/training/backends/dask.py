@@ -74,7 +74,7 @@ def connect_to_dask(address: str) -> Iterator[None]:
     Parameters
     ----------
     address : str
-        Of the scheduler, such as ``"tcp://10.0.0.1:8786"``.
+        The scheduler's address, such as ``"tcp://10.0.0.1:8786"``.
 
     Raises
     ------
