@@ -1,9 +1,9 @@
-"""Estimates by several folds beside the score on test, where test is days 20 to 31 of each month (made-up rentals).
+"""Compare the estimates of several splitters with the test score, if test has days 20 to 31 of each month (simulated).
 
     python benchmarks/time_folds.py [DRAWS]
 
-Hours of two years: a trend, seasons, hours of the day, and a demand that is alike on neighbouring days and that no
-column shows. The model is kpipe's automatic features with scikit-learn's HistGradientBoosting; the metric is the RMSE
+Two years of hours: a trend, seasons, hours of the day, and a demand that is similar on neighbouring days and that no
+column has. The model is kpipe's automatic features with scikit-learn's HistGradientBoosting; the metric is the RMSE
 of logarithms.
 """
 

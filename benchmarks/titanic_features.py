@@ -8,12 +8,12 @@ Kaggle drew its test file, or with ``--groups`` by whole groups of passengers. E
 fifths, by stratified 5-fold cross-validation (5 and 2 seeds), and looked up once on the locked rows. The model is the
 module's ``linear``, its Newton steps written out, because a search fits it 130,000 times.
 
-``steps``: fitted on all four fifths, scored on the locked fifth. It tells whether a step gains on rows that no fit has
-seen. It cannot tell what the module's author gained by looking at all rows while the steps were invented.
+``steps``: fitted on all four fifths, scored on the locked fifth. This shows whether a step gains on rows that no fit
+has seen. It does not show what the module's author gained by looking at all rows while the steps were invented.
 
 ``search``: a greedy search adds one idea after the other, up to 8. The locked rows are predicted by the models of the
-folds, which have as many training rows as those of the cross-validation: the difference of the scores is what choosing
-flatters. Differences are paired by row.
+folds, which have as many training rows as those of the cross-validation: the difference of the scores is the selection
+bias of the search. Differences are paired by row.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def ideas_of(fitted: np.ndarray, *parts: np.ndarray) -> list[Ideas]:
     ]
 
 
-def right(ideas: list[Ideas], names: list[str], fitted: np.ndarray, parts: list[np.ndarray]) -> list[np.ndarray]:
+def hits(ideas: list[Ideas], names: list[str], fitted: np.ndarray, parts: list[np.ndarray]) -> list[np.ndarray]:
     """For each part, whether logistic regression (C=0.1) predicts its rows rightly; without names, women survive."""
     if not names:
         return [(FEMALE[rows] == 1) == (Y[rows] == 1) for rows in parts]
@@ -207,7 +207,7 @@ def steps(*, by_group: bool) -> None:
         for fitted, rows in [*folds, (own, vault)]:
             ideas, is_vault = ideas_of(fitted, rows), rows is vault
             for name, names in sets.items():
-                [found] = right(ideas, names, fitted, [rows])
+                [found] = hits(ideas, names, fitted, [rows])
                 cell = scores[name][int(is_vault), number]
                 cell[rows] = found if is_vault else cell[rows] + found / 5
     for name, score in scores.items():
@@ -228,7 +228,7 @@ def search(count: int = 8, seeds: int = 2) -> None:
         for step in range(count + 1):
             scores[:, step, number][0, own], scores[:, step, number][1, vault] = 0, 0
             for (fitted, rows), made in zip(folds, ideas, strict=True):
-                valid, hidden = right(made, chosen, fitted, [rows, vault])
+                valid, hidden = hits(made, chosen, fitted, [rows, vault])
                 scores[0, step, number, rows] += valid / seeds
                 scores[1, step, number, vault] += hidden / len(folds)
             best = np.nanmean(scores[0, step, number])
@@ -242,7 +242,7 @@ def search(count: int = 8, seeds: int = 2) -> None:
 
 def tried_score(folds: list[tuple[np.ndarray, np.ndarray]], ideas: list[list[Ideas]], names: list[str]) -> float:
     """The cross-validated accuracy with some ideas."""
-    found = [right(made[:2], names, *fold_of(fold))[0] for fold, made in zip(folds, ideas, strict=True)]
+    found = [hits(made[:2], names, *fold_of(fold))[0] for fold, made in zip(folds, ideas, strict=True)]
     return float(np.concatenate(found).mean())
 
 

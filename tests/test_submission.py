@@ -53,8 +53,8 @@ REFUSED = {
     "text for numbers": ("prices", with_value(0, "price", "dear"), "price must hold numbers; got 'dear'"),
     "a label train lacks": ("survivors", with_value(4, "survived", 7), r"labels that train.csv lacks: 7 \(id 84\)"),
     "labels as text": ("survivors", lambda f: f.assign(survived="1"), "labels that train.csv lacks"),
-    "a probability above 1": ("chances", with_value(1, "survived", 1.5), r"between 0 and 1; got 1.5 \(id 81\)"),
-    "a probability below 0": ("chances", with_value(1, "survived", -0.1), r"between 0 and 1; got -0.1 \(id 81\)"),
+    "a probability above 1": ("probabilities", with_value(1, "survived", 1.5), r"between 0 and 1; got 1.5 \(id 81\)"),
+    "a probability below 0": ("probabilities", with_value(1, "survived", -0.1), r"between 0 and 1; got -0.1 \(id 81\)"),
 }
 
 
@@ -62,7 +62,7 @@ REFUSED = {
 def test_a_submission_that_differs_is_refused_with_the_reason(case: str) -> None:
     kind, change, words = REFUSED[case]
     made = prices() if kind == "prices" else survivors()
-    problem = problem_of(made, metric="auc" if kind == "chances" else None)
+    problem = problem_of(made, metric="auc" if kind == "probabilities" else None)
     validate_submission(proper(made), problem)
     with pytest.raises(SubmissionError, match=words):
         validate_submission(change(proper(made)), problem)

@@ -24,12 +24,12 @@ from kpipe.studies.house_prices_nets import (
     NETS,
     NOTEBOOK,
     PLAIN,
-    Houses,
+    HousesTable,
     comparison_table,
     notebook_table,
     out_of_fold_losses,
     row_losses,
-    validated,
+    validation_losses,
 )
 from kpipe.studies.protocol import PROTOCOL, cross_validation_table, describe_data
 from kpipe.studies.result import StudyResult, StudySection
@@ -62,7 +62,7 @@ def run(*, data: Path | None, runs: int | None, epochs: int | None, on_progress:
     notebook = np.stack([row_losses(nets[NOTEBOOK], table, seed=seed) for seed in seeds])
     on_progress("The notebook's linear layer is trained. Next: its options, one by one.")
     others = {name: out_of_fold_losses(net, table, seeds) for name, net in nets.items() if not net.price}
-    last = np.stack([validated(of_seed[:, -1], table) for of_seed in notebook])
+    last = np.stack([validation_losses(of_seed[:, -1], table) for of_seed in notebook])
     losses = {name: others.get(name, last) for name in nets}
     on_progress("Next: cross-validation.")
     chosen = {
@@ -80,7 +80,7 @@ def run(*, data: Path | None, runs: int | None, epochs: int | None, on_progress:
     )
 
 
-def _by_fold(losses: np.ndarray, table: Houses) -> np.ndarray:
+def _by_fold(losses: np.ndarray, table: HousesTable) -> np.ndarray:
     """(..., folds, epochs, n) squared log errors → (2, ..., folds, epochs) log RMSE: of training and validation."""
     parts = [
         np.stack([losses[..., fold, :, :][..., rows].mean(axis=-1) for fold, rows in enumerate(side)], axis=-2)
@@ -89,7 +89,7 @@ def _by_fold(losses: np.ndarray, table: Houses) -> np.ndarray:
     return np.sqrt(np.stack(parts))
 
 
-def _published(notebook: np.ndarray, table: Houses) -> StudySection:
+def _published(notebook: np.ndarray, table: HousesTable) -> StudySection:
     every = _by_fold(notebook, table)  # (2, seeds, folds, epochs)
     train, valid = every[:, 0]
     means = every[..., -1].mean(axis=2)  # (2, seeds)

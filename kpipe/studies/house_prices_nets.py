@@ -1,4 +1,4 @@
-"""The nets of the study of house prices: their options, the notebook's table, and their losses."""
+"""The nets of the study of house prices: their options, their data, and their losses."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = [
     "NETS",
     "NOTEBOOK",
     "PLAIN",
-    "Houses",
+    "HousesTable",
     "PriceNet",
     "comparison_table",
     "notebook_table",
     "out_of_fold_losses",
     "row_losses",
-    "validated",
+    "validation_losses",
 ]
 
 FOLDS = 5
@@ -44,7 +44,7 @@ class PriceNet:
     Parameters
     ----------
     options : dict
-        Of the model ``mlp``.
+        Options of the model ``mlp``.
     price : bool
         Whether the net learns the price instead of its logarithm.
     """
@@ -52,12 +52,12 @@ class PriceNet:
     options: dict[str, Any]
     price: bool = False
 
-    def with_epochs(self, most: int | None) -> PriceNet:
-        """The net with a limit to the number of epochs.
+    def with_epochs(self, limit: int | None) -> PriceNet:
+        """The net with a limit on the number of epochs.
 
         Parameters
         ----------
-        most : int, optional
+        limit : int, optional
             The limit; default: the net's own number.
 
         Returns
@@ -65,7 +65,7 @@ class PriceNet:
         PriceNet
         """
         epochs = self.options.get("epochs", PlainRegressor().epochs)
-        return PriceNet({**self.options, "epochs": min(most or epochs, epochs)}, price=self.price)
+        return PriceNet({**self.options, "epochs": min(limit or epochs, epochs)}, price=self.price)
 
 
 # Log RMSE on kpipe's folds, seed 0, with 64 hidden units: 0.1356, 0.1336 and 0.1349 with weight decay 0.001, 0.01 and
@@ -89,8 +89,8 @@ NETS = {
 
 
 @dataclass(frozen=True)
-class Houses:
-    """The notebook's table.
+class HousesTable:
+    """The data as the notebook prepared it.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ class Houses:
         return list(KFold(FOLDS).split(self.X))
 
 
-def notebook_table(problem: Problem) -> Houses:
+def notebook_table(problem: Problem) -> HousesTable:
     """Prepare the files as the notebook did.
 
     Numbers are standardised over train.csv and test.csv together and 0 where missing; other columns become dummies.
@@ -121,7 +121,7 @@ def notebook_table(problem: Problem) -> Houses:
 
     Returns
     -------
-    Houses
+    HousesTable
     """
     both = pd.concat([problem.X, problem.X_test])
     both = both.astype({"MSSubClass": int})  # the notebook treats the kind of dwelling as a number
@@ -129,17 +129,17 @@ def notebook_table(problem: Problem) -> Houses:
     both[numbers] = ((both[numbers] - both[numbers].mean()) / both[numbers].std()).fillna(0)
     wide = pd.get_dummies(both, dummy_na=True, dtype=float)
     price = problem.tables.train[problem.targets[0]].to_numpy(dtype=np.float64)
-    return Houses(X=wide.to_numpy(dtype=np.float64)[: len(price)], price=price)
+    return HousesTable(X=wide.to_numpy(dtype=np.float64)[: len(price)], price=price)
 
 
-def row_losses(net: PriceNet, table: Houses, *, seed: int) -> np.ndarray:
+def row_losses(net: PriceNet, table: HousesTable, *, seed: int) -> np.ndarray:
     """The squared log error of every row after every epoch; predicted prices below 1 dollar count as 1.
 
     Parameters
     ----------
     net : PriceNet
         The net, which is trained on each fold.
-    table : Houses
+    table : HousesTable
         The data.
     seed : int
         Of the initial weights and the batches.
@@ -158,21 +158,21 @@ def row_losses(net: PriceNet, table: Houses, *, seed: int) -> np.ndarray:
     return np.stack(found)
 
 
-def _train(net: PriceNet, table: Houses, rows: np.ndarray, *, seed: int) -> PlainRegressor:
+def _train(net: PriceNet, table: HousesTable, rows: np.ndarray, *, seed: int) -> PlainRegressor:
     """Train kpipe's net on the notebook's encoding; it predicts all rows after every epoch."""
     target = table.price if net.price else np.log(table.price)
     estimator: PlainRegressor = model("mlp", **net.options)(Context(task="regression", seed=seed))[-1]
     return estimator.fit(table.X[rows], target[rows], watched=table.X)
 
 
-def validated(losses: np.ndarray, table: Houses) -> np.ndarray:
-    """The loss of each row in the fold that validates it.
+def validation_losses(losses: np.ndarray, table: HousesTable) -> np.ndarray:
+    """Select, for each row, the loss of the net that was not trained on it.
 
     Parameters
     ----------
     losses : ndarray
         (folds, n).
-    table : Houses
+    table : HousesTable
         The data.
 
     Returns
@@ -180,20 +180,20 @@ def validated(losses: np.ndarray, table: Houses) -> np.ndarray:
     ndarray
         (n,).
     """
-    kept = np.empty(losses.shape[1])
+    selected = np.empty(losses.shape[1])
     for fold, (_, valid) in enumerate(table.folds):
-        kept[valid] = losses[fold, valid]
-    return kept
+        selected[valid] = losses[fold, valid]
+    return selected
 
 
-def out_of_fold_losses(net: PriceNet, table: Houses, seeds: range) -> np.ndarray:
+def out_of_fold_losses(net: PriceNet, table: HousesTable, seeds: range) -> np.ndarray:
     """The out-of-fold squared log errors after the last epoch.
 
     Parameters
     ----------
     net : PriceNet
         The net.
-    table : Houses
+    table : HousesTable
         The data.
     seeds : range
         Of the initial weights and the batches.
@@ -203,7 +203,7 @@ def out_of_fold_losses(net: PriceNet, table: Houses, seeds: range) -> np.ndarray
     ndarray
         (seeds, n).
     """
-    return np.stack([validated(row_losses(net, table, seed=seed)[:, -1], table) for seed in seeds])
+    return np.stack([validation_losses(row_losses(net, table, seed=seed)[:, -1], table) for seed in seeds])
 
 
 def comparison_table(losses: dict[str, np.ndarray], reference: str) -> pd.DataFrame:

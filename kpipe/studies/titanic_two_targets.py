@@ -25,17 +25,17 @@ from kpipe.studies.result import StudyResult, StudySection
 from kpipe.studies.titanic_table import notebook_table, with_notebook_columns
 from kpipe.studies.titanic_two_targets_nets import (
     EPOCHS,
-    SHOWN,
-    TIMED,
+    MAIN_VARIANT,
+    REPETITIONS,
     VARIANTS,
     Rows,
     Trained,
-    age_alone,
     initial_weights,
     rmse,
-    rows_of,
     speed_table,
+    to_rows,
     train,
+    train_on_age_only,
 )
 from kpipe.training.folds import make_folds
 
@@ -61,14 +61,14 @@ def run(*, data: Path | None, runs: int | None, epochs: int | None, on_progress:
     """
     problem = with_notebook_columns(prepare(make_request("titanic", {"data": data}, names=("data",))))
     tables = problem.tables
-    rows = rows_of(notebook_table(tables.train))
+    rows = to_rows(notebook_table(tables.train))
     nets, epochs = runs or _RUNS, min(epochs or EPOCHS, EPOCHS)
     with torch_session(Machine(threads=available_cores()), seed=0):
         weights = {name: initial_weights(variant, nets) for name, variant in VARIANTS.items()}
         trained = {name: train(VARIANTS[name], weights[name], rows, epochs=epochs) for name in VARIANTS}
         on_progress(f"{nets} nets of each of {len(VARIANTS)} variants are trained. Next: Age alone, and timing.")
-        alone = age_alone(rows, nets=nets, epochs=epochs)
-        speed = speed_table(weights[SHOWN], rows, epochs=epochs)
+        alone = train_on_age_only(rows, nets=nets, epochs=epochs)
+        speed = speed_table(weights[MAIN_VARIANT], rows, epochs=epochs)
     on_progress("Next: cross-validation.")
     scores = _scores(problem, nets=nets, epochs=epochs)
     return StudyResult(
@@ -132,7 +132,7 @@ def _published(record: pd.DataFrame, rows: Rows) -> StudySection:
         "nothing about age. Age is in years and Survived is 0 or 1, so the loss depends almost entirely on age, and "
         "most runs learn nothing about survival.",
         tables={"variants": _variants_table(record, die), "constants": constants, "runs": record.round(6)},
-        figures={"runs": _runs_plot(record[record["variant"] == SHOWN], die=die, mean=mean_rmse)},
+        figures={"runs": _runs_plot(record[record["variant"] == MAIN_VARIANT], die=die, mean=mean_rmse)},
     )
 
 
@@ -175,8 +175,8 @@ def _runs_plot(record: pd.DataFrame, *, die: float, mean: float) -> Figure:
             ax.set_ylabel(label)
         set_title(
             figure,
-            f"{last['run'].nunique()} runs of variant {SHOWN}: the result depends on the initial weights. After the "
-            f"last epoch the accuracies lie between {last['acc'].min():.3f} and {last['acc'].max():.3f}, "
+            f"{last['run'].nunique()} runs of variant {MAIN_VARIANT}: the result depends on the initial weights. After "
+            f"the last epoch the accuracies lie between {last['acc'].min():.3f} and {last['acc'].max():.3f}, "
             f"the RMSEs between {last['rmse'].min():.1f} and {last['rmse'].max():.1f}",
         )
     return figure
@@ -228,8 +228,8 @@ def _in_parallel(speed: pd.DataFrame) -> StudySection:
         heading="Training in parallel",
         text="All nets of a variant are trained as one product of matrices for each layer "
         "(`kpipe.models.teaching.batched_nets`), against the notebook's loop over nets. Both start from the same "
-        f"weights and are timed {TIMED} times in turn; the table has medians. In float64 both agree to rounding in "
-        "every epoch. In float32 they agree to rounding at first; then the error of a row changes its sign one step "
+        f"weights and are timed {REPETITIONS} times in turn; the table has medians. In float64 both agree to rounding "
+        "in every epoch. In float32 they agree to rounding at first; then the error of a row changes its sign one step "
         "earlier or later, and some nets diverge, as with any other order of summation.",
         tables={"speed": speed},
     )

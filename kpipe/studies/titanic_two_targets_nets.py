@@ -18,40 +18,40 @@ from kpipe.studies.titanic_table import NotebookTable
 
 __all__ = [
     "EPOCHS",
-    "SHOWN",
-    "TIMED",
+    "MAIN_VARIANT",
+    "REPETITIONS",
     "VARIANTS",
     "Rows",
     "Trained",
     "Variant",
-    "age_alone",
     "initial_weights",
-    "one_after_another",
     "rmse",
-    "rows_of",
     "speed_table",
+    "to_rows",
     "train",
+    "train_on_age_only",
+    "train_sequentially",
 ]
 
 EPOCHS, _SIZES = 30, (11, 10, 10, 2)
-SHOWN = "B, lr 0.1"  # the variant of the plot and of the timing, which has the notebook's best RMSE
-TIMED = 5  # repetitions of the timing
+MAIN_VARIANT = "B, lr 0.1"  # used for the plot and the timing: it has the notebook's best RMSE
+REPETITIONS = 5  # repetitions of the timing
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A way to draw and train the nets, and its published results.
+    """The initial weights and learning rate of a set of nets, and their published results.
 
     Weights are ``(rand - shift) / outputs * scale``, biases ``(rand - 0.5) * constants``.
 
     Parameters
     ----------
     shift, scale, constants : float
-        Of the initial weights.
+        Parameters of the initial weights.
     lr : float
         The learning rate.
     accuracy, rmse : float, optional
-        The best over all runs and epochs, as published; None where the notebook gives none.
+        The best published results over all runs and epochs; None where the notebook gives none.
     """
 
     shift: float
@@ -78,7 +78,7 @@ VARIANTS = {
 
 @dataclass(frozen=True)
 class Rows:
-    """The notebook's rows as the nets see them.
+    """The notebook's rows as tensors.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ class Rows:
     targets : Tensor
         (2, n): Survived and Age.
     trained : int
-        How many rows are trained on: the first ones.
+        Number of training rows, which come first.
     """
 
     inputs: Tensor
@@ -115,7 +115,7 @@ class Rows:
         return Rows(self.inputs.to(dtype), self.targets.to(dtype), self.trained)
 
 
-def rows_of(table: NotebookTable) -> Rows:
+def to_rows(table: NotebookTable) -> Rows:
     """The rows of the notebook's table, with all columns but Age as inputs.
 
     Parameters
@@ -190,7 +190,7 @@ def train(variant: Variant, weights: Sequence[Tensor], rows: Rows, *, epochs: in
     return Trained(losses.numpy(), predicted.numpy())
 
 
-def one_after_another(
+def train_sequentially(
     weights: Sequence[Tensor], rows: Rows, *, lr: float, epochs: int
 ) -> tuple[list[list[float]], list[Tensor]]:
     """Train the nets in the notebook's loop, with torch's own gradients.
@@ -267,12 +267,12 @@ def speed_table(weights: Sequence[Tensor], rows: Rows, *, epochs: int) -> pd.Dat
     DataFrame
         Seconds, ratios, and the differences between the predictions in float64 and float32.
     """
-    lr = VARIANTS[SHOWN].lr
+    lr = VARIANTS[MAIN_VARIANT].lr
     differences = {dtype: _difference(weights, rows, dtype, lr, epochs) for dtype in (torch.float64, torch.float32)}
     targets = rows.targets[:, : rows.trained]
     slow, fast = [], []
-    for _ in range(TIMED):
-        slow.append(_seconds(lambda: one_after_another(weights, rows, lr=lr, epochs=epochs)))
+    for _ in range(REPETITIONS):
+        slow.append(_seconds(lambda: train_sequentially(weights, rows, lr=lr, epochs=epochs)))
         fast.append(_seconds(lambda: learn(weights, rows.inputs, targets, lr=lr, epochs=epochs)))
     ratios = [a / b for a, b in zip(slow, fast, strict=True)]
     measures = {
@@ -295,7 +295,7 @@ def _difference(weights: Sequence[Tensor], rows: Rows, dtype: torch.dtype, lr: f
     """(epochs,): the largest difference of a prediction between both ways to train."""
     same, converted = [layer.to(dtype) for layer in weights], rows.astype(dtype)
     _, ours, _ = learn(same, converted.inputs, converted.targets[:, : rows.trained], lr=lr, epochs=epochs)
-    theirs = torch.stack(one_after_another(same, converted, lr=lr, epochs=epochs)[1]).transpose(2, 3)
+    theirs = torch.stack(train_sequentially(same, converted, lr=lr, epochs=epochs)[1]).transpose(2, 3)
     return (ours - theirs).abs().amax(dim=(0, 2, 3))
 
 
@@ -305,8 +305,8 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def age_alone(rows: Rows, *, nets: int, epochs: int) -> pd.DataFrame:
-    """Train nets on Age alone, through ``100 * sigmoid``, with the same hidden layers and loss.
+def train_on_age_only(rows: Rows, *, nets: int, epochs: int) -> pd.DataFrame:
+    """Train nets with the single target Age, the output ``100 * sigmoid``, and the same hidden layers and loss.
 
     Parameters
     ----------

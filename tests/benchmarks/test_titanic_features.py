@@ -1,4 +1,4 @@
-"""benchmarks/titanic_features.py: no idea sees the target of the row that it describes, nor those of locked rows."""
+"""benchmarks/titanic_features.py: no idea uses the target of the row that it describes, nor that of a locked row."""
 
 from __future__ import annotations
 
@@ -23,9 +23,7 @@ def features(kaggle_zip) -> ModuleType:
     return module
 
 
-def test_ideas_see_the_targets_of_other_fitted_rows_alone(
-    features: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ideas_use_the_targets_of_other_fitted_rows_only(features: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     own, locked = features.locked(0, 1, by_group=False)[0]
     before = features.ideas_of(own, locked)
     spoilt = features.Y.copy()

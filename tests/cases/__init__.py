@@ -1,4 +1,4 @@
-"""Small files of the kinds that people really have; they lie outside the repository (``KPIPE_TEST_CASES``)."""
+"""Small competitions in the formats that users have; they are stored outside the repository (``KPIPE_TEST_CASES``)."""
 
 from __future__ import annotations
 

@@ -9,5 +9,5 @@ from tests.modules import write_files
 
 @pytest.fixture(scope="package")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The files of the honest module."""
+    """The files of the module without mistakes."""
     return write_files(tmp_path_factory.mktemp("made-by-hand"))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from kpipe.checks.adversarial import adversarial_auc
-from tests.checks.made import make_prepared, status
+from tests.checks.prepared_tables import make_prepared, status
 
 
 def drawn(n: int, seed: int) -> pd.DataFrame:

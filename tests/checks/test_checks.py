@@ -14,7 +14,7 @@ import kpipe.checks
 from kpipe.checks.interface import Finding, TableCheck
 from kpipe.core.values import Check, Folds
 from kpipe.problem.problem import Problem
-from tests.checks.made import make_prepared
+from tests.checks.prepared_tables import make_prepared
 from tests.checks.results import check_results
 from tests.tables import survivors
 

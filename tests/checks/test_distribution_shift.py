@@ -1,4 +1,4 @@
-"""Checks for unseen categories and for other missing values in test."""
+"""The check for categories of test that train lacks."""
 
 from __future__ import annotations
 

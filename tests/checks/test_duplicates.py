@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.checks.made import from_frame, make_prepared, status
+from tests.checks.prepared_tables import from_frame, make_prepared, status
 from tests.checks.results import check_results
 from tests.plants import Prepared
 from tests.tables import problem_of, survivors, tables

@@ -7,7 +7,7 @@ import pytest
 
 from kpipe.checks.exchanged_categories import exchanged_categories
 from kpipe.checks.odd_values import values_in_range
-from tests.checks.made import make_prepared
+from tests.checks.prepared_tables import make_prepared
 from tests.plants import Prepared
 
 

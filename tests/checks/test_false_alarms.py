@@ -11,7 +11,7 @@ from sklearn.model_selection import GroupKFold
 
 from kpipe.checks.target_in_groups import target_in_groups
 from kpipe.checks.target_leakage import find_leaks
-from tests.checks.made import from_frame, make_prepared, status
+from tests.checks.prepared_tables import from_frame, make_prepared, status
 from tests.plants import Prepared
 
 

@@ -10,7 +10,7 @@ from sklearn.model_selection import KFold
 
 from kpipe.core.values import Folds
 from kpipe.problem.splitters import ByTime
-from tests.checks.made import make_prepared
+from tests.checks.prepared_tables import make_prepared
 from tests.checks.results import check_results
 from tests.plants import Prepared
 from tests.tables import survivors

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.model_selection import GroupKFold
 
-from tests.checks.made import alarms, make_prepared, status
+from tests.checks.prepared_tables import alarms, make_prepared, status
 from tests.checks.results import check_results
 from tests.plants import Prepared
 from tests.tables import problem_of, survivors

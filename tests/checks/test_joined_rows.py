@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from kpipe.checks.joined_rows import columns_joined_by_row
-from tests.checks.made import from_frame
+from tests.checks.prepared_tables import from_frame
 from tests.plants import Prepared
 from tests.tables import prepared
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.checks.made import from_frame, status
+from tests.checks.prepared_tables import from_frame, status
 from tests.plants import Prepared
 
 CHECK = "near-duplicates across folds"

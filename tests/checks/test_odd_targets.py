@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kpipe.checks.odd_targets import odd_targets, targets_far_from_predictions
-from tests.checks.made import from_frame, make_prepared, trained
+from tests.checks.prepared_tables import from_frame, make_prepared, trained
 from tests.plants import Prepared
 from tests.tables import prepared
 

@@ -11,7 +11,7 @@ import pytest
 
 from kpipe.checks.odd_values import values_in_range
 from kpipe.checks.spellings import labels_spelled_alike, odd_spellings
-from tests.checks.made import from_frame, make_prepared
+from tests.checks.prepared_tables import from_frame, make_prepared
 from tests.plants import Prepared
 from tests.tables import narrowed, prepared, problem_of, survivors
 

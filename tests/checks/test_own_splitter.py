@@ -12,7 +12,7 @@ import pytest
 from sklearn.model_selection import KFold, RepeatedKFold, StratifiedKFold, TimeSeriesSplit
 
 from kpipe.checks.own_splitter import own_splitter
-from tests.checks.made import make_prepared
+from tests.checks.prepared_tables import make_prepared
 from tests.plants import Prepared
 
 Pairs = Iterator[tuple[np.ndarray, np.ndarray]]

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.checks.made import alarms, make_prepared
+from tests.checks.prepared_tables import alarms, make_prepared
 from tests.conftest import KaggleZip
 from tests.plants import PLANTS, Plant, Prepared
 from tests.tables import prepared

@@ -20,7 +20,7 @@ from kpipe.checks.plausibility import (
 )
 from kpipe.problem.problem import Problem
 from kpipe.training.folds import make_folds
-from tests.checks.made import trained
+from tests.checks.prepared_tables import trained
 from tests.tables import problem_of, tables
 
 Check = Callable[[TrainedModels], Iterable[Finding]]

@@ -75,7 +75,7 @@ def test_a_threshold_is_not_said_to_join_by_position(files: Path) -> None:
     assert "by position" not in found.detail
 
 
-def without_rows_that_have_gaps(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+def without_rows_with_missing_values(predictions: np.ndarray, tables: Tables) -> np.ndarray:
     """Predictions of whole rows come first: those behind a gap belong to others."""
     whole = tables.test["x"].notna().to_numpy()
     return np.concatenate([predictions[whole], np.full((int((~whole).sum()), 2), 0.5)])
@@ -84,7 +84,11 @@ def without_rows_that_have_gaps(predictions: np.ndarray, tables: Tables) -> np.n
 def test_rows_that_are_dropped_for_a_gap_and_joined_by_position_fail(files: Path) -> None:
     gaps = kpipe.row_by_row(lambda frame: clean(frame).assign(x=frame["x"].where(frame["id"] % 5 != 0)))
     found = finding(
-        files, "postprocess leakage", clean=gaps, columns=("double", "female"), postprocess=without_rows_that_have_gaps
+        files,
+        "postprocess leakage",
+        clean=gaps,
+        columns=("double", "female"),
+        postprocess=without_rows_with_missing_values,
     )
     assert found.status == "fail"
     assert "by position" in found.detail

@@ -258,15 +258,15 @@ class FilledByTheBatch(TransformerMixin, BaseEstimator):
         return X.ffill().fillna(0.0)
 
 
-def with_gaps(frame: pd.DataFrame) -> pd.DataFrame:
+def with_missing_values(frame: pd.DataFrame) -> pd.DataFrame:
     made = clean(frame)
     return made.assign(x=made["x"].where(made["id"] % 11 != 0))
 
 
 def test_values_that_are_filled_from_other_rows_fail(files: Path) -> None:
-    found = findings(files, clean=kpipe.row_by_row(with_gaps), features=FilledByTheBatch())
+    found = findings(files, clean=kpipe.row_by_row(with_missing_values), features=FilledByTheBatch())
     assert {found[name].status for name in ("batch dependence", "rows with missing values")} == {"fail"}
-    assert findings(files, clean=kpipe.row_by_row(with_gaps), features=SimpleImputer()) == {}
+    assert findings(files, clean=kpipe.row_by_row(with_missing_values), features=SimpleImputer()) == {}
 
 
 def test_a_leak_is_found_although_clean_drops_rows(files: Path) -> None:

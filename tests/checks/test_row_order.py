@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.checks.made import from_frame, status
+from tests.checks.prepared_tables import from_frame, status
 
 
 def test_whole_numbers_that_do_not_number_the_rows_may_be_strong_features() -> None:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from kpipe.checks.target_in_groups import mean_by_value, target_in_groups
-from tests.checks.made import from_frame, make_prepared
+from tests.checks.prepared_tables import from_frame, make_prepared
 from tests.plants import Prepared
 from tests.tables import prepared
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from kpipe.checks.target_leakage import find_leaks
-from tests.checks.made import from_frame, make_prepared, status
+from tests.checks.prepared_tables import from_frame, make_prepared, status
 from tests.plants import Prepared
 from tests.tables import problem_of, tables
 

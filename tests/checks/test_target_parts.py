@@ -11,7 +11,7 @@ import pytest
 from kpipe.checks.target_parts import target_in_parts
 from kpipe.core.values import Folds
 from kpipe.problem.problem import Problem
-from tests.checks.made import from_frame
+from tests.checks.prepared_tables import from_frame
 from tests.plants import Prepared
 from tests.tables import narrowed, prepared
 

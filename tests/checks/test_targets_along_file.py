@@ -8,7 +8,7 @@ import pytest
 
 from kpipe.checks.targets_along_file import targets_along_the_file
 from kpipe.training.folds import make_folds
-from tests.checks.made import from_frame
+from tests.checks.prepared_tables import from_frame
 from tests.tables import prepared
 
 N = 2_000

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from kpipe.checks.train_only_values import values_of_train_only
-from tests.checks.made import from_frame, make_prepared
+from tests.checks.prepared_tables import from_frame, make_prepared
 from tests.plants import Prepared
 from tests.tables import prepared
 

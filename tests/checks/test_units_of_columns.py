@@ -12,7 +12,7 @@ from kpipe.checks.folds import times_continue
 from kpipe.checks.group_overlap import group_overlap
 from kpipe.checks.odd_values import values_in_range
 from kpipe.checks.units_of_columns import find_factor, two_digit_years
-from tests.checks.made import make_prepared
+from tests.checks.prepared_tables import make_prepared
 from tests.plants import Prepared
 
 

@@ -11,7 +11,7 @@ import pytest
 from kpipe.checks import table_checks
 from kpipe.checks.wide import sample_columns
 from kpipe.problem.problem import Problem
-from tests.checks.made import make_prepared
+from tests.checks.prepared_tables import make_prepared
 from tests.plants import Prepared
 
 
@@ -22,7 +22,7 @@ def _narrow_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def widen(given: Prepared, columns: int) -> Prepared:
-    """The same with columns of noise, and with a noisy copy of the target, with gaps, among them."""
+    """The same with columns of noise, and with a noisy copy of the target, with missing values, among them."""
     rng, tables = np.random.default_rng(0), given.problem.tables
     copied = given.problem.y + rng.normal(0, 1e-9, len(given.problem.y))
     copied[::7] = np.nan

@@ -1,4 +1,4 @@
-"""The sample data is drawn by tools/make_samples.py, to the byte, and has the quirks that it stands in for."""
+"""The sample data is drawn by tools/make_samples.py, to the byte, and has the quirks of Kaggle's files."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ def test_a_sample_folder_holds_kaggles_file_names_and_no_other(slug: str) -> Non
 
 
 @pytest.mark.parametrize(("slug", "ids"), [("titanic", "PassengerId"), (HOUSES, "Id")])
-def test_ids_go_on_from_train_to_test_and_the_submission_has_those_of_test(slug: str, ids: str) -> None:
+def test_ids_continue_from_train_to_test_and_the_submission_has_those_of_test(slug: str, ids: str) -> None:
     train, test, submission = (column(read(slug, name), ids) for name in ("train", "test", FILES[slug][0]))
     assert [int(one) for one in train + test] == list(range(1, len(train) + len(test) + 1))
     assert submission == test
 
 
-def test_titanic_has_the_gaps_of_the_real_file() -> None:
+def test_titanic_has_the_missing_values_of_the_real_file() -> None:
     train, test = read("titanic", "train"), read("titanic", "test")
     assert (len(train), len(test)) == (300, 120)
     assert column(train, "Embarked").count("") == 2
@@ -84,12 +84,12 @@ def test_titanics_names_hold_commas_quotes_and_parentheses() -> None:
     assert any("(" in name for name in names)
 
 
-def test_titanics_gender_submission_says_that_women_survive() -> None:
+def test_titanics_gender_submission_predicts_that_women_survive() -> None:
     women = [int(sex == "female") for sex in column(read("titanic", "test"), "Sex")]
     assert [int(one) for one in column(read("titanic", "gender_submission"), "Survived")] == women
 
 
-def test_house_prices_write_na_for_none_and_for_gaps() -> None:
+def test_house_prices_write_na_for_none_and_for_missing_values() -> None:
     train, test = read(HOUSES, "train"), read(HOUSES, "test")
     assert (len(train), len(test), len(train[0]), len(test[0])) == (300, 150, 81, 80)
     for name in ("Alley", "PoolQC", "Fence", "FireplaceQu", "GarageType", "LotFrontage", "MasVnrArea", "GarageYrBlt"):
@@ -124,7 +124,7 @@ def test_spaceships_groups_are_whole_and_share_planet_and_side() -> None:
         assert {len(values) for values in by_group.values()} == {1}
 
 
-def test_spaceship_has_gaps_everywhere_and_its_sleepers_pay_nothing() -> None:
+def test_every_column_of_spaceship_has_missing_values_and_its_sleepers_pay_nothing() -> None:
     train = read("spaceship-titanic", "train")
     for name in set(train[0]) - {"PassengerId", "Transported"}:
         assert 0 < column(train, name).count("") < 20, name

@@ -23,7 +23,7 @@ def test_the_seconds_waited_only_grow() -> None:
     assert first is None or 0.0 <= first <= (seconds_waited() or 0.0)
 
 
-def test_where_the_system_does_not_tell_the_time_of_the_processor_stands_for_it(
+def test_without_readable_proc_files_the_age_of_a_process_is_its_cpu_time(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     odd = tmp_path / "odd"

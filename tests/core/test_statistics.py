@@ -27,7 +27,7 @@ def test_four_copies_of_a_row_count_as_one_group() -> None:
     assert copies == pytest.approx(clustered_standard_error(VALUES, ROWS))
 
 
-def test_numbers_of_groups_may_have_gaps() -> None:
+def test_numbers_of_groups_need_not_be_consecutive() -> None:
     groups = ROWS // 2
     assert clustered_standard_error(VALUES, groups * 7 + 3) == clustered_standard_error(VALUES, groups)
 

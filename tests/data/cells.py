@@ -21,7 +21,7 @@ def read(train: str | bytes, test: str | bytes = "id\n", *, ids=("id",), text=()
 
 
 def notes_on(train: str, test: str) -> list[str]:
-    """The sentences that the reader says about odd cells."""
+    """The notes of the reader on odd cells."""
     notes: list[str] = []
     files = {"train": parse_csv("train.csv", train.encode()), "test": parse_csv("test.csv", test.encode())}
     to_frames(files, ids=("id",), text=(), on_note=notes.append)

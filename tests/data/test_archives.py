@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kpipe.data import archives
 from kpipe.data.loading import load
 from kpipe.errors import DataError
-from tests.data.places import FILES, Make, folder, inner_zip, without, zipped, zipped_members
+from tests.data.small_competitions import FILES, Make, folder, inner_zip, without, zipped, zipped_members
 from tests.hostile import PLAIN, damaged
 
 

@@ -7,7 +7,7 @@ import pytest
 from kpipe.data.column_names import match_names
 from kpipe.data.loading import FileChoice, load
 from kpipe.errors import DataError, UsageError
-from tests.data.places import FILES, folder, without
+from tests.data.small_competitions import FILES, folder, without
 
 TRAIN, TEST = FILES["train.csv"], FILES["test.csv"]
 

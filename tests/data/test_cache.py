@@ -14,7 +14,7 @@ import pytest
 
 from kpipe.data import cache
 from kpipe.data.loading import load
-from tests.data.places import assert_same
+from tests.data.small_competitions import assert_same
 from tests.hostile import Evil
 
 FILES = {

@@ -5,7 +5,7 @@ import pytest
 from kpipe.data.encodings import decode, encode
 from kpipe.data.loading import load
 from kpipe.errors import DataError
-from tests.data.places import folder
+from tests.data.small_competitions import folder
 
 TEXTS = {
     "cp1252": "id,prénom,ville\n1,Zoé,Orléans\n2,Jörg,Köln\n3,Núñez,Málaga\n",

@@ -11,7 +11,7 @@ import pytest
 from kpipe.data.formats import sheet_names
 from kpipe.data.loading import load
 from kpipe.errors import DataError
-from tests.data.places import FILES, assert_same, folder, inner_zip, without, zipped, zipped_members
+from tests.data.small_competitions import FILES, assert_same, folder, inner_zip, without, zipped, zipped_members
 
 
 def test_packed_csv_files_are_unpacked_and_hidden_ones_ignored(tmp_path: Path) -> None:

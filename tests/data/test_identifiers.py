@@ -6,7 +6,7 @@ import pytest
 
 from kpipe.data.loading import load
 from kpipe.errors import DataError
-from tests.data.places import FILES, Make, folder, zipped
+from tests.data.small_competitions import FILES, Make, folder, zipped
 
 
 def test_an_id_column_that_test_lacks_is_found_in_the_sample(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from kpipe import competitions
 from kpipe.data.loading import hash_files, load
 from kpipe.errors import DataError
-from tests.data.places import FILES, Make, assert_same, folder, zipped
+from tests.data.small_competitions import FILES, Make, assert_same, folder, zipped
 
 
 def test_a_folder_and_a_zip_give_the_same_tables_and_the_same_hashes(tmp_path: Path) -> None:

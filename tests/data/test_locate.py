@@ -9,7 +9,7 @@ from kpipe.data.cache import cache_folder
 from kpipe.data.loading import load
 from kpipe.data.locate import locate
 from kpipe.errors import DataError
-from tests.data.places import assert_same, folder, zipped
+from tests.data.small_competitions import assert_same, folder, zipped
 
 
 def test_without_a_path_origins_are_searched_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from kpipe.core.values import Tables
 from kpipe.data.loading import load
-from tests.data.places import folder
+from tests.data.small_competitions import folder
 
 
 def read(tmp_path: Path, *, train: str, test: str, sample: str, text: tuple[str, ...] = ()) -> Tables:

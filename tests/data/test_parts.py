@@ -13,7 +13,7 @@ from kpipe.data.loading import load
 from kpipe.data.parts import join_parts
 from kpipe.data.tidying import tidy
 from kpipe.errors import DataError
-from tests.data.places import FILES, Make, assert_same, folder, without, zipped
+from tests.data.small_competitions import FILES, Make, assert_same, folder, without, zipped
 
 HALVES = {"1": b"id,x,name,y\n1,0.5,a,0\n", "2": b"id,x,name,y\n2,,b,1\n3,2.5,a,0\n"}
 

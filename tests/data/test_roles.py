@@ -8,7 +8,7 @@ import pytest
 
 from kpipe.data.loading import FileChoice, load
 from kpipe.errors import DataError, UsageError
-from tests.data.places import FILES, Make, assert_same, folder, inner_zip, without, zipped, zipped_members
+from tests.data.small_competitions import FILES, Make, assert_same, folder, inner_zip, without, zipped, zipped_members
 
 OTHER = b"id,x,y\n7,9,0\n8,9,1\n9,9,0\n"
 

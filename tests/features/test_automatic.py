@@ -62,7 +62,7 @@ def test_other_rows_get_the_same_features_whatever_they_hold() -> None:
     pd.testing.assert_frame_equal(found.iloc[[2]], features.transform(other.iloc[[2]]))
 
 
-def test_a_rows_own_target_takes_no_part_in_its_statistics() -> None:
+def test_the_statistics_of_a_row_do_not_use_its_own_target() -> None:
     """Towns that carry no information about the target must not reveal it in the fitting rows."""
     rng = np.random.default_rng(5)
     X = pd.DataFrame({"town": rng.choice([f"t{number}" for number in range(400)], size=1500), "x": 1.0})

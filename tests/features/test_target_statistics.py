@@ -12,7 +12,7 @@ X = pd.DataFrame(
 )
 
 
-def test_a_rows_own_target_takes_no_part_in_its_statistics() -> None:
+def test_the_statistics_of_a_row_do_not_use_its_own_target() -> None:
     """Towns that carry no information about the target must not reveal it in the fitting rows."""
     y = RNG.integers(2, size=1500)
     statistics = TargetStatistics()

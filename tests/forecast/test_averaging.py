@@ -35,7 +35,7 @@ def values(seed: int = 0) -> tuple[np.ndarray, ...]:
     return y, oof[:, None], y_test, by_fold[:, :, None]
 
 
-def chances(seed: int = 0) -> tuple[np.ndarray, ...]:
+def probabilities(seed: int = 0) -> tuple[np.ndarray, ...]:
     """The same for two classes: noisy log odds, shrunk to be calibrated."""
     rng = np.random.default_rng(seed)
     logits, logits_test = rng.normal(scale=2, size=(2, ROWS))
@@ -50,7 +50,7 @@ def chances(seed: int = 0) -> tuple[np.ndarray, ...]:
 
 @pytest.mark.parametrize("metric", ["mse", "rmse", "mae", "rmsle", "mape", "log_loss"])
 def test_the_gain_is_the_one_that_the_answers_show(metric):
-    y, oof, y_test, by_fold = chances() if metric == "log_loss" else values()
+    y, oof, y_test, by_fold = probabilities() if metric == "log_loss" else values()
     losses = get_metric(metric)
     given = by_fold if metric == "log_loss" else by_fold[:, :, 0]
     actual = losses.function(y_test, given.mean(axis=0)) - np.mean([losses.function(y_test, one) for one in given])
@@ -74,7 +74,7 @@ def test_folds_that_were_repeated_are_averaged_out_of_fold_as_well():
 
 @pytest.mark.parametrize("metric", ["accuracy", "auc"])
 def test_labels_and_ranks_are_not_corrected(metric):
-    y, oof, _, by_fold = chances()
+    y, oof, _, by_fold = probabilities()
     assert estimate(metric, y, oof, by_fold) == Averaging(
         method="none: the metric is not a mean of losses of probabilities or values"
     )

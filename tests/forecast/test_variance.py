@@ -22,7 +22,7 @@ def classified(rows: int, share: float = 0.8) -> tuple[np.ndarray, np.ndarray]:
     return y, np.column_stack([right, ~right]).astype(float)
 
 
-def test_a_small_test_table_is_the_greater_part_of_the_uncertainty():
+def test_a_small_test_table_causes_most_of_the_uncertainty():
     found = errors("accuracy", *classified(10_000), test_rows=100)
     assert found.test == pytest.approx(0.04, rel=0.01)
     assert found.train == pytest.approx(0.004, rel=0.01)
@@ -49,13 +49,13 @@ def test_great_losses_that_are_rare_may_be_missing_in_train():
 
 
 @pytest.mark.parametrize("metric", ["auc", "f1", "median_ae", "r2"])
-def test_scores_that_are_no_means_have_the_error_of_as_many_rows_as_test_has(metric):
+def test_the_test_error_of_a_metric_that_is_not_a_mean_grows_as_test_shrinks(metric):
     rng = np.random.default_rng(0)
     signal = rng.normal(size=1000)
     if metric in ("auc", "f1"):
         y = (signal + rng.normal(size=1000) > 0).astype(int)
-        chances = 1 / (1 + np.exp(-signal))
-        oof = np.column_stack([1 - chances, chances])
+        probabilities = 1 / (1 + np.exp(-signal))
+        oof = np.column_stack([1 - probabilities, probabilities])
     else:
         y, oof = signal + rng.normal(size=1000), signal[:, None]
     found = errors(metric, y, oof, test_rows=200)

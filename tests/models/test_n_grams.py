@@ -34,7 +34,7 @@ def test_each_block_has_its_columns() -> None:
 
 
 @pytest.mark.parametrize("labels", [["a", "b"], ["a", "b", "c"]])
-def test_classes_that_n_grams_tell_apart_are_told_apart(labels: list[str]) -> None:
+def test_classes_that_differ_in_their_n_grams_are_separated(labels: list[str]) -> None:
     y = np.asarray(labels * 20)
     X = csr_matrix(np.column_stack([(y == label) * 0.3 for label in labels] + [np.ones(len(y))]))
     found = LogCountRatioClassifier().fit(X, y)

@@ -38,7 +38,7 @@ def write(folder: Path, *names: str, config: Any = None) -> Path:
         ([], ""),
     ],
 )
-def test_a_config_beside_the_file_tells_the_encoder_and_is_not_trusted(tmp_path: Path, config: Any, kind: str) -> None:
+def test_a_config_beside_the_file_names_the_encoder_and_is_not_trusted(tmp_path: Path, config: Any, kind: str) -> None:
     assert encoder_of(WeightsFile(write(tmp_path, config=config) / "model.safetensors", "")) == kind
 
 

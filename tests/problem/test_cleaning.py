@@ -12,7 +12,7 @@ from kpipe.problem.competition import Competition, row_by_row
 from tests.tables import survivors
 
 
-def test_a_clean_of_a_frame_that_is_given_both_tables_is_told_about_row_by_row() -> None:
+def test_a_clean_of_one_frame_that_gets_both_tables_is_an_error_that_names_row_by_row() -> None:
     def attributes(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(z=1)
 

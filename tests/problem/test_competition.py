@@ -62,7 +62,7 @@ KINDS = {
     "few integers": ([0, 1, 2, 3], 0, "classification", "accuracy"),
     "booleans": ([True, False], False, "classification", "accuracy"),
     "labels": (["a", "b", "c"], "a", "classification", "accuracy"),
-    "chances": ([0, 1], 0.5, "classification", "auc"),
+    "probabilities": ([0, 1], 0.5, "classification", "auc"),
     "values": (np.linspace(0, 1, 40), 0, "regression", "rmse"),
     "many integers": (range(40), 0, "regression", "rmse"),
 }

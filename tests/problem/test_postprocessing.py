@@ -1,4 +1,4 @@
-"""``postprocess`` of a competition, applied alike to out-of-fold and test predictions."""
+"""``postprocess`` of a competition, applied in the same way to out-of-fold and test predictions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from kpipe.problem.postprocessing import postprocess
 from tests.tables import prices, problem_of
 
 
-def test_postprocess_sees_the_rows_that_it_gets_predictions_for_without_their_target() -> None:
+def test_postprocess_gets_the_rows_of_its_predictions_without_their_target() -> None:
     made, seen = prices(), []
 
     def note(predictions: np.ndarray, tables: Tables) -> np.ndarray:

@@ -177,7 +177,7 @@ def random_tree(context: Context) -> BaseEstimator:
     return make_pipeline(dummies(), tree)
 
 
-def validated(tables: Tables, models: Mapping[str, Factory], **options: Any) -> tuple[Predictions, Folds]:
+def cross_validate_models(tables: Tables, models: Mapping[str, Factory], **options: Any) -> tuple[Predictions, Folds]:
     """Cross-validate models on the tables of a made-up competition, by default with one fit at a time."""
     problem = problem_of(tables)
     folds = make_folds(problem)

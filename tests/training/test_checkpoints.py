@@ -11,7 +11,7 @@ from kpipe.training.checkpoints import NO_CHECKPOINTS, load_result, save_result
 from kpipe.training.task_runner import FitFinished
 from kpipe.training.worker import FitTask, TrainingData, fit_predict
 from tests.tables import prices, survivors
-from tests.training.models import counted, validated
+from tests.training.models import counted, cross_validate_models
 
 
 def test_a_finished_fit_is_not_repeated_unless_its_checkpoint_is_damaged(tmp_path: Path) -> None:
@@ -19,10 +19,10 @@ def test_a_finished_fit_is_not_repeated_unless_its_checkpoint_is_damaged(tmp_pat
     (tmp_path / "fits").mkdir()
     options = {"checkpoints": RunFolder(tmp_path), "on_fit_done": done.append}
     models = {"m": partial(counted, folder=str(tmp_path / "fits"))}
-    first, _ = validated(survivors(), models, **options)
+    first, _ = cross_validate_models(survivors(), models, **options)
     assert len(list((tmp_path / "fits").iterdir())) == 5
     next((tmp_path / "checkpoints").iterdir()).write_bytes(b"torn")
-    second, _ = validated(survivors(), models, **options)
+    second, _ = cross_validate_models(survivors(), models, **options)
     assert len(list((tmp_path / "fits").iterdir())) == 6
     assert first.models[0].oof.tobytes() == second.models[0].oof.tobytes()
     assert [fit.resumed for fit in done].count(True) == 4

@@ -29,7 +29,7 @@ from kpipe.training.folds import make_folds
 from kpipe.training.stacking import STACKERS
 from tests.faulty.faults.competition import not_made
 from tests.tables import prices, problem_of, survivors, tables
-from tests.training.models import seeded, validated
+from tests.training.models import cross_validate_models, seeded
 
 
 def test_a_name_is_looked_up_among_the_competitions_own_models_first_and_then_in_the_catalogue() -> None:
@@ -105,7 +105,7 @@ def test_an_unknown_model_is_refused_with_the_closest_name() -> None:
 
 
 def test_a_model_whose_factory_fails_is_skipped() -> None:
-    found, _ = validated(survivors(), {"sound": model("linear"), "not-made": not_made})
+    found, _ = cross_validate_models(survivors(), {"sound": model("linear"), "not-made": not_made})
     assert found.skipped["not-made"] == "it failed: Model 'not-made' could not be created: ValueError: no such option"
     context = Context(task="classification")
     with pytest.raises(TrainingError, match="could not be created"):

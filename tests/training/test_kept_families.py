@@ -29,7 +29,7 @@ KEPT = st.builds(
 
 
 @given(st.lists(KEPT, max_size=20))
-def test_a_checkpoint_gives_back_the_families_that_it_has_room_for(families: list[KeptFamily]) -> None:
+def test_a_checkpoint_restores_the_families_that_it_has_room_for(families: list[KeptFamily]) -> None:
     array = families_to_array(families)
     assert array.shape == FAMILIES_SHAPE
     assert np.isfinite(array).all()

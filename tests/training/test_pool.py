@@ -20,7 +20,7 @@ from kpipe.training.pool import n_parallel, open_pool, run_fits, threads_for
 from kpipe.training.worker import FitResult, FitTask, TrainingData
 from tests.faulty.faults.competition import faulty, locked
 from tests.tables import survivors
-from tests.training.models import Broken, Exclusive, MeetsAnother, validated
+from tests.training.models import Broken, Exclusive, MeetsAnother, cross_validate_models
 
 MODULES = ("kpipe", "kpipe.training.pool", "kpipe.training.cross_validation", "kpipe.pipeline")
 
@@ -46,9 +46,9 @@ for module in sys.argv[1:]:
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_training_leaves_the_users_warning_filters_alone(jobs: int) -> None:
     before = list(warnings.filters)
-    validated(survivors(), {"linear": model("linear")}, jobs=jobs)
+    cross_validate_models(survivors(), {"linear": model("linear")}, jobs=jobs)
     with pytest.raises(TrainingError):
-        validated(survivors(), {"raises": faulty("raises")}, jobs=jobs)
+        cross_validate_models(survivors(), {"raises": faulty("raises")}, jobs=jobs)
     assert warnings.filters == before
 
 
@@ -139,8 +139,8 @@ def test_threads_of_simultaneous_fits_share_the_cores() -> None:
 def test_a_model_that_cannot_be_sent_to_a_worker_is_reported_with_what_to_do() -> None:
     words = r"The model cannot be sent to another process: .*lock.*Run with --jobs 1"
     with pytest.raises(TrainingError, match=words):
-        validated(survivors(), {"locked": locked}, jobs=2)
-    assert validated(survivors(), {"locked": locked}, jobs=1)[0].models[0].name == "locked"
+        cross_validate_models(survivors(), {"locked": locked}, jobs=2)
+    assert cross_validate_models(survivors(), {"locked": locked}, jobs=1)[0].models[0].name == "locked"
 
 
 @pytest.mark.slow
@@ -148,9 +148,9 @@ def test_a_worker_that_is_killed_once_changes_no_byte(tmp_path: Path, monkeypatc
     get_reusable_executor().shutdown(wait=True)  # workers of an earlier test lack the environment variable
     monkeypatch.setenv("FAULTS_MARK", str(tmp_path / "mark"))
     (tmp_path / "mark").touch()
-    unharmed, _ = validated(survivors(), {"killed-once": faulty("killed-once")}, jobs=2)
+    unharmed, _ = cross_validate_models(survivors(), {"killed-once": faulty("killed-once")}, jobs=2)
     (tmp_path / "mark").unlink()
-    found, _ = validated(survivors(), {"killed-once": faulty("killed-once")}, jobs=2)
+    found, _ = cross_validate_models(survivors(), {"killed-once": faulty("killed-once")}, jobs=2)
     assert (tmp_path / "mark").exists()
     assert found.models[0].oof.tobytes() == unharmed.models[0].oof.tobytes()
 

@@ -9,11 +9,11 @@ import pytest
 from kpipe.training.processes import in_worker
 from tests.faulty.faults.competition import faulty
 from tests.tables import survivors
-from tests.training.models import validated
+from tests.training.models import cross_validate_models
 
 
 def test_what_a_model_prints_goes_to_stderr(capfd: pytest.CaptureFixture[str]) -> None:
-    validated(survivors(), {"prints": faulty("prints")})
+    cross_validate_models(survivors(), {"prints": faulty("prints")})
     out, err = capfd.readouterr()
     assert out == ""
     for words in ("I am a model", "I write", "I am a child"):

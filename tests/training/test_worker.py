@@ -17,7 +17,7 @@ from kpipe.training.folds import make_folds
 from kpipe.training.worker import FitTask, TrainingData, fit_predict, predict
 from tests.faulty.faults.competition import faulty
 from tests.tables import prices, problem_of, survivors
-from tests.training.models import BatchMean, Broken, Echo, validated
+from tests.training.models import BatchMean, Broken, Echo, cross_validate_models
 
 ROWS = np.arange(80)
 
@@ -169,8 +169,8 @@ def test_an_error_of_a_model_keeps_its_traceback_as_a_note() -> None:
 
 
 def test_a_model_that_exits_with_status_0_does_not_end_the_run() -> None:
-    found, _ = validated(survivors(), {"sound": model("linear"), "leaves": faulty("leaves")})
+    found, _ = cross_validate_models(survivors(), {"sound": model("linear"), "leaves": faulty("leaves")})
     assert [m.name for m in found.models] == ["sound"]
     assert found.skipped["leaves"] == "it failed: Model 'leaves' failed on fold 1: SystemExit: 0"
     with pytest.raises(TrainingError, match="SystemExit"):
-        validated(survivors(), {"leaves": faulty("leaves")})
+        cross_validate_models(survivors(), {"leaves": faulty("leaves")})

@@ -13,7 +13,7 @@ from kpipe.problem.cut_outs import Period, PeriodEnds, TimeBlocks, block_numbers
 from kpipe.problem.inference.time_lengths import (
     format_span,
     gap_between,
-    half_of,
+    half_of_span,
     length_between,
     n_horizons,
     plain_length,
@@ -77,7 +77,7 @@ def layout_after(column: TimeColumn, train: pd.Series, test: pd.Series, *, end: 
     text += "" if gap is None else f", after a gap of {_words(gap, name)}"
     fitting = n_horizons(train, horizon, gap, step) - 1
     if fitting < _LEAST_TRAINED:
-        longest = half_of(train)
+        longest = half_of_span(train)
         text += (
             f". Train is too short to validate {_words(horizon, name)}, so one fold validates its last "
             f"{_words(longest, name)}: expect a worse score on test, which reaches further ahead"

@@ -10,7 +10,7 @@ import pandas as pd
 
 from kpipe.problem.times import before, end_of
 
-__all__ = ["format_span", "gap_between", "half_of", "length_between", "n_horizons", "plain_length", "usual_step"]
+__all__ = ["format_span", "gap_between", "half_of_span", "length_between", "n_horizons", "plain_length", "usual_step"]
 
 # A date or a number; a difference of two. pandas' types of both do not mix with numbers.
 _Time = Any
@@ -167,7 +167,7 @@ def n_horizons(train: pd.Series, horizon: str | float, gap: str | float | None, 
     return float((before(end, gap) - train.min()) / (end - before(end, horizon)))
 
 
-def half_of(train: pd.Series) -> str | float:
+def half_of_span(train: pd.Series) -> str | float:
     """Half of the time span of train.
 
     Parameters

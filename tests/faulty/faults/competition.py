@@ -107,7 +107,7 @@ FAULTS = {
 
 
 class Faulty(DummyClassifier):
-    """Does what it is told to before it fits."""
+    """Triggers a fault before it fits."""
 
     def __init__(self, fault: str = "raises") -> None:
         super().__init__(strategy="prior")

@@ -1,8 +1,8 @@
-"""What a CUDA graph does, on the CPU: the operations of a step are recorded, with every number that Python gave them.
+"""Emulate a CUDA graph on the CPU: record the operations of a step, with every number that Python passed to them.
 
 A replay calls no Python of the step: it repeats the operations on the same tensors. A step whose replays are equal to
-calls of it, over batches, sizes and phases, has nothing baked in that changes. What would make the host wait for the
-device, or would copy something to it, is refused, as CUDA does.
+calls of it, over batches, sizes and phases, contains no constant that should change. Operations that make the host wait
+for the device, or copy something to it, are refused, as by CUDA.
 """
 
 from __future__ import annotations

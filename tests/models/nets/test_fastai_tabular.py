@@ -1,4 +1,4 @@
-"""fastai's tabular learner: it learns, it is seeded, and gaps and levels that it never saw do not stop it."""
+"""fastai's tabular learner: it learns, it is seeded, and missing values and unseen categories do not stop it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ def mixes(images, *, share, count=40):
     return [cut_mix(images, generator, share=share) for _ in range(count)]
 
 
-def test_each_pixel_is_the_images_own_or_that_of_the_image_before_and_the_share_of_its_own_is_told():
+def test_each_pixel_is_the_images_own_or_that_of_the_image_before_and_the_share_of_its_own_is_returned():
     images = torch.arange(4.0)[:, None, None, None].expand(4, 2, 6, 9)
     shares = []
     for mixed, kept in mixes(images, share=1.0):

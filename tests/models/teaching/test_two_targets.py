@@ -11,7 +11,7 @@ from kpipe.core.values import Context
 from kpipe.errors import TrainingError, UsageError
 from kpipe.models import model
 from kpipe.models.teaching.two_targets import draw, learn
-from kpipe.studies.titanic_two_targets_nets import Rows, one_after_another
+from kpipe.studies.titanic_two_targets_nets import Rows, train_sequentially
 from tests.tables import survivors
 
 TWO = Context(task="classification", n_classes=2, seed=3)
@@ -29,7 +29,7 @@ def test_nets_in_a_batch_have_the_numbers_of_nets_trained_one_after_another(lr: 
     first = [layer.double() for layer in draw(7, (11, 10, 10, 2), shift=0.5, scale=6, constants=0.5)]
     table = rows(60, 45)
     losses, predicted, _ = learn(first, table.inputs, table.targets[:, :45], lr=lr, epochs=12)
-    theirs, predictions = one_after_another(first, table, lr=lr, epochs=12)
+    theirs, predictions = train_sequentially(first, table, lr=lr, epochs=12)
     np.testing.assert_allclose(losses, theirs, rtol=1e-9)
     np.testing.assert_allclose(predicted.transpose(2, 3), torch.stack(predictions), rtol=1e-8, atol=1e-8)
 

@@ -29,7 +29,7 @@ def wait_until(holds: Callable[[], Any], seconds: float = 60.0) -> Any:
 
 @pytest.fixture(scope="module")
 def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a scheduler with two workers is."""
+    """The address of a scheduler with two workers, as for ``--cluster``."""
     distributed = pytest.importorskip("distributed", reason=install_command(extra="dask"))
     folder = tmp_path_factory.mktemp("dask")
     at = ["--scheduler-file", str(folder / "scheduler.json"), "--no-dashboard"]
@@ -51,7 +51,7 @@ def dask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a head node with two cores is."""
+    """The address of a head node with two cores, as for ``--cluster``."""
     pytest.importorskip("ray", reason=install_command(extra="ray"))
     folder = tmp_path_factory.mktemp("ray")
     words = "start --head --num-cpus 2 --port 0 --include-dashboard=false --object-store-memory 100000000 --block"

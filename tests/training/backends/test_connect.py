@@ -12,7 +12,7 @@ from kpipe.training.backends import active_cluster, connect_to_cluster, dask
 
 
 @pytest.mark.parametrize("address", ["dask", "dask=", "spark=here"])
-def test_an_address_of_another_form_is_refused_with_the_forms_there_are(address: str) -> None:
+def test_an_invalid_address_is_refused_with_the_valid_forms(address: str) -> None:
     words = f"A cluster must be dask=ADDRESS, ray=ADDRESS or ray=auto; got '{address}'"
     with pytest.raises(UsageError, match=words), connect_to_cluster(address):
         pass

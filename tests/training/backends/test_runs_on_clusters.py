@@ -34,14 +34,14 @@ from tests.conftest import KaggleZip
 from tests.faulty.faults.competition import Slow, faulty
 from tests.tables import survivors
 from tests.training.backends.conftest import ROOT, wait_until
-from tests.training.models import validated
+from tests.training.models import cross_validate_models
 
 FILES = ("submission.csv", "oof.parquet", "test.parquet")
 
 
 def trained(models: dict, **options: Any) -> Predictions:
     """Train with as many fits at a time as the cluster has workers."""
-    return validated(survivors(), models, **{"jobs": None} | options)[0]
+    return cross_validate_models(survivors(), models, **{"jobs": None} | options)[0]
 
 
 class Watched(TrainingData):

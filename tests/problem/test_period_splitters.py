@@ -25,7 +25,7 @@ def starts_of(period: Period) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("period", _PERIODS)
-def test_each_fold_knows_the_starts_of_all_periods_and_the_end_of_none(period: Period) -> None:
+def test_each_fold_trains_on_the_starts_of_all_periods_and_on_no_end(period: Period) -> None:
     frame = starts_of(period)
     splitter = PeriodEnds("when", period, horizon=2, n_splits=3)
     phase = phases(frame["when"], period)
@@ -79,14 +79,14 @@ def test_rows_without_a_date_are_in_no_fold() -> None:
             assert all(7 not in rows for rows in pair)
 
 
-def test_numbers_form_blocks_and_a_rest_joins_the_last_one() -> None:
+def test_numbers_form_blocks_and_the_remainder_joins_the_last_one() -> None:
     frame = pd.DataFrame({"step": np.arange(21)})
     sides = [set(valid.tolist()) for _, valid in TimeBlocks("step", 5, n_splits=4, shuffle=False).split(frame)]
     assert {frozenset(range(15, 21)), frozenset(range(5))} <= {frozenset(side) for side in sides}
 
 
 @pytest.mark.parametrize("splitter", [PeriodEnds("when"), TimeBlocks("when", "2 days")], ids=["ends", "blocks"])
-def test_splitters_split_twice_the_same_survive_copies_and_say_what_they_are(
+def test_splitters_are_repeatable_survive_copies_and_have_a_repr_that_recreates_them(
     splitter: PeriodEnds | TimeBlocks,
 ) -> None:
     frame = starts_of("month")

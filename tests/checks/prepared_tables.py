@@ -1,4 +1,4 @@
-"""Clean tables with their folds, and what the checks say of them."""
+"""Tables without mistakes, with their folds, and the results of the checks on them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.tables import problem_of, tables
 
 
 def make_prepared(n: int = 600, m: int = 400, seed: int = 0, *, regression: bool = False) -> Prepared:
-    """A table of five numbers and two labels, of which some tell the target."""
+    """A table of seven columns, of which three determine the target with noise."""
     rng = np.random.default_rng(seed)
     rows = n + m
     frame = pd.DataFrame({"id": np.arange(rows)})
