@@ -1,4 +1,4 @@
-"""kpipe's exceptions, as one tree, so that callers can catch as much or as little as they want.
+"""kpipe's exceptions, as one tree, so that callers can catch all of them or some.
 
 ::
 

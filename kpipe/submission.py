@@ -235,7 +235,7 @@ def validate_submission(frame: pd.DataFrame, problem: Problem, *, foreign: bool 
     Raises
     ------
     SubmissionError
-        If anything differs from what Kaggle asks for.
+        If anything differs from what Kaggle requires.
     """
     _validate_shape(frame, problem.tables.sample, problem.id)
     for column in problem.submission_columns:

@@ -348,7 +348,7 @@ def test_of_a_test_set_that_is_cut_out_of_train_a_vault_is_cut_out_likewise(tmp_
         assert repr(pipeline.prepare(request).splitter) == before
 
 
-def test_clean_sees_the_locked_rows_in_test_and_never_their_targets() -> None:
+def test_clean_gets_the_locked_rows_as_test_rows_without_their_targets() -> None:
     made, seen = survivors(n=100), []
     source = replace(made.source, files={"train.csv": "0"})
 

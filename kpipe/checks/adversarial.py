@@ -151,7 +151,7 @@ def _make_folds(label: np.ndarray, group: np.ndarray | None) -> list[tuple[np.nd
 def _important_columns(both: pd.DataFrame, label: np.ndarray, folds: list[tuple[np.ndarray, np.ndarray]]) -> list[str]:
     """The columns, at most three, whose permutation in held-out rows costs the classifier most of its AUC.
 
-    Columns that tell the same stand in for each other, so one at a time is permuted, and then kept permuted.
+    Columns with the same information can replace each other, so they are permuted one after another, and stay permuted.
     """
     X, (fitted, held) = both.fillna(_MISSING).to_numpy(copy=True), folds[0]
     found: list[str] = []

@@ -105,7 +105,7 @@ def _find_certain_values(
     best = clear[np.argsort(-rows[clear])][:3]
     spans = [(_span(binned.values, np.flatnonzero(run == number)), names[kind[number]]) for number in best]
     certain, n = int(rows[clear].sum()), int(counts.sum())
-    sure = several and n >= 2 * _MIN_ROWS  # in fewer rows an honest feature may seem certain by chance
+    sure = several and n >= 2 * _MIN_ROWS  # in fewer rows, a legitimate feature may seem certain by chance
     shown = ", ".join(f"{span} always means {name}" for span, name in spans)
     return Evidence(sure, certain, f"determines {target} in {certain} of {n} rows ({shown})")
 

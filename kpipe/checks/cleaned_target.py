@@ -74,7 +74,7 @@ def _matched_targets(
 
 
 def _same_order(raw: pd.DataFrame, now: pd.DataFrame, target: str) -> bool:
-    """Whether rows are where they were: an untouched column tells; without one, no shuffling of targets is assumed."""
+    """Whether rows have kept their order: an unchanged column shows it; without one, targets of other counts do."""
     kept = [column for column in raw.columns if column in now.columns and column != target]
     same = [1 - float(differing(raw[column], now[column]).mean()) for column in kept[:_COMPARED]]
     moved = raw[target].value_counts().to_dict() == now[target].value_counts().to_dict()

@@ -151,7 +151,7 @@ def _find_shift(
         clear = int(((distances[within] > limit) & (moved[within] <= limit)).sum()) >= _MIN_SHIFTED
         together = _clear_together(distances[within], moved[within], limit)
         if clear and not together and not _explains(ours, theirs, (start, end, by), distances, limit):
-            continue  # an honest shift of test makes many columns differ, and some resemble another by chance
+            continue  # a real shift of test makes many columns differ, and some resemble another by chance
         if matched >= _MATCHED and (clear or together):
             found.append((float(gain[within].sum()), _Shift(*_widen(start, end, moved <= 0.6 * limit), by)))
     return max(found)[1] if found else None

@@ -74,7 +74,7 @@ def unseen_categories(problem: Problem, folds: Folds) -> Iterator[Finding]:
 
 
 def _is_categorical(column: pd.Series) -> bool:
-    """Whether a column holds text whose values mostly stand for more than one row, and no dates."""
+    """Whether a column holds text, no dates, and most of its values occur in more than one row."""
     if pd.api.types.is_numeric_dtype(column) or is_free_text(column):
         return False
     repeats = column.nunique() * _MIN_ROWS_PER_VALUE < max(column.notna().sum(), 1)

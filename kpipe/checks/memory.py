@@ -15,7 +15,8 @@ from kpipe.errors import TrainingError
 
 __all__ = ["memory_between_fits"]
 
-_HASH_SEEDS = (20_011, 31_337, 271)  # values of PYTHONHASHSEED; the further ones tell hashes from memory
+# Values of PYTHONHASHSEED; the second and third show whether a difference is due to hashes.
+_HASH_SEEDS = (20_011, 31_337, 271)
 _ALONE = (
     "{error}. It depends on state of this process: a table that clean, a splitter or an earlier fit has stored outside "
     "of the fitted object. Pass it through columns and parameters."

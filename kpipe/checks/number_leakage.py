@@ -15,7 +15,7 @@ __all__ = ["find_number_leak", "find_rank_leak", "is_in_order"]
 _LIKELY, _SURE = 0.97, 0.9995
 _MIN_ROWS = 200  # from which a conclusion is sure
 _COPY = 0.995  # rank correlation of a copy, within the rows that hold one
-_MIN_RANKED, _MIN_RANKED_SURE = 12, 60  # rows: in fewer an honest feature may have the very order of the target
+_MIN_RANKED, _MIN_RANKED_SURE = 12, 60  # rows: in fewer, a legitimate feature may have the same order as the target
 # Rows on a line from which it is sure, and the rank correlation of the other rows up to which it is.
 _MIN_ON_LINE_SURE, _WEAK = 20, 0.5
 # Distances from the target, in its standard deviations; shifts of rows that show chance; share of near rows beyond it,

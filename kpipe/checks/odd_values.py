@@ -76,7 +76,7 @@ def values_in_range(problem: Problem, _: Folds) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class _Pair:
-    """A column of train and of test, and what several rules ask of it."""
+    """A column of train and of test, and values that several rules need."""
 
     train: pd.Series
     test: pd.Series

@@ -180,7 +180,7 @@ def _shuffled_target(trainer: Trainer, _: TrainedModels) -> Iterator[Finding]:
 def _beats_its_permutations(metric: Metric, y: np.ndarray, oof: np.ndarray, folds: Folds) -> bool:
     """Whether predictions score better than the same predictions given to other rows of their fold.
 
-    Predictions that know nothing may still be better than any constant, under a metric that rewards their spread.
+    Random predictions may still be better than any constant, under a metric that rewards their spread.
     """
     rng, chance = np.random.default_rng(0), []
     for _ in range(_PERMUTATIONS):

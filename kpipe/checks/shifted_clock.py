@@ -14,7 +14,7 @@ __all__ = ["shift_clock"]
 _DATE: Any = datetime.date
 _DATETIME: Any = datetime.datetime
 _TIMESTAMP = pd.Timestamp.__new__
-_WORDS = ("now", "today")
+_WORDS = ("now", "today")  # texts that pandas reads as the current time
 
 
 class _OriginalInstances(type):

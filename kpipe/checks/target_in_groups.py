@@ -30,7 +30,7 @@ _MAX_PER_GROUP, _MIN_PER_GROUP, _MIN_MEANS = 200, 1.5, 20  # rows of a group, an
 # are equal to the column's values, up to rounding.
 _CLOSER_THAN_CHANCE, _EQUAL = 0.001, 0.98
 # Neighbours within a group that are in the target's order, and their number; and those that stay in that order when the
-# target's residuals are permuted, up to which no honest column explains it.
+# target's residuals are permuted, up to which no legitimate column explains it.
 _ORDERED, _MIN_PAIRS, _STAYS = 0.99, 40, 0.9
 _MIN_ROWS, _GROWS = 100, 0.95  # rows of a table; share of neighbours in the file of a column that grows down it
 

@@ -265,7 +265,7 @@ def _flags(X: pd.DataFrame) -> Iterator[tuple[Hashable, np.ndarray, str, str]]:
 
 
 def _class_by_missing_values(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:
-    """One of several classes that the pattern of missing values tells from all others."""
+    """One of several classes that the pattern of missing values separates from all others."""
     holders = X.columns[X.isna().any()]
     if not target.of_classes or len(target.labels) < 3 or not len(holders):
         return
@@ -286,7 +286,7 @@ def _weighted(X: pd.DataFrame, target: _Target) -> Iterator[_Found]:
         columns, text, exact = leak
         yield _Found(exact, len(X), f"{', '.join(columns)} together", tuple(columns), text)
     if target.of_classes and len(target.labels) == 2 and (of_classes := find_linear_class_leak(X, target.codes)):
-        columns, text = of_classes  # an honest sum may separate classes, too
+        columns, text = of_classes  # a legitimate sum may separate classes, too
         yield _Found(False, len(X), f"{', '.join(columns)} together", tuple(columns), text)
 
 

@@ -14,16 +14,15 @@ from kpipe.problem.problem import Problem
 
 __all__ = ["TABLE_CHECKS", "targets_along_the_file"]
 
-_EXPECTED = (
-    30.0  # rows of a class that a stretch without any should have: chance leaves out so many once in 10^13 times
-)
-_PARTS, _CERTAIN = 20, 5.0  # of the file, between which the unit may change; least factor between units
+_EXPECTED = 30.0  # expected rows of the class that is absent: by chance this happens once in 10^13 times
+_PARTS = 20  # of the file, between which the unit may change
+_MIN_FACTOR = 5.0  # between two units
 
 
 def targets_along_the_file(problem: Problem, folds: Folds) -> Iterator[Finding]:
-    """A class that is absent from a part of the file, or a unit that changes within it; nothing if there is none.
+    """Find a class that is absent from a part of the file, or a unit that changes within the file.
 
-    Files of groups and of times have such stretches for other reasons.
+    Competitions with groups, and those split by time, are not checked: there, such parts have other reasons.
 
     Parameters
     ----------
@@ -43,7 +42,7 @@ def targets_along_the_file(problem: Problem, folds: Folds) -> Iterator[Finding]:
 
 
 def _missing_class(y: pd.Series) -> str | None:
-    """The predicate of a sentence about a class that is before and after a long stretch, and not in it."""
+    """The predicate of a sentence about a class that is absent from a long stretch, and present before and after it."""
     for label, count in y.value_counts().items():
         at = np.flatnonzero((y == label).to_numpy())
         gaps = np.diff(at) - 1
@@ -51,7 +50,7 @@ def _missing_class(y: pd.Series) -> str | None:
             continue
         place, longest = int(gaps.argmax()), int(gaps.max())
         expected = longest * count / max(len(y) - longest, 1)
-        # Elsewhere the class comes by chance: a file that is sorted, or in blocks, has more such stretches.
+        # In the rest of the file, the class is spread at random; sorted files, or blocks, have more such stretches.
         usual = float(np.sort(gaps)[-2]) * count / max(len(y) - longest, 1)
         if expected > _EXPECTED and usual < _EXPECTED / 2 and 0 < place < len(gaps) - 1:
             return (
@@ -63,13 +62,13 @@ def _missing_class(y: pd.Series) -> str | None:
 
 
 def _other_unit(y: pd.Series) -> str | None:
-    """The predicate of a sentence about the row from which on the target is in another unit."""
+    """The predicate of a sentence about the row from which the target is in another unit."""
     bounds = np.linspace(0, len(y), _PARTS + 1).astype(int)[1:-1]
     if len(y) < 2 * _PARTS * 10:
         return None
     for row in bounds:
         factor = find_factor(y.iloc[:row], y.iloc[row:])
-        if factor is not None and max(factor.value, 1 / factor.value) >= _CERTAIN:
+        if factor is not None and max(factor.value, 1 / factor.value) >= _MIN_FACTOR:
             return (
                 f"is in another unit from about row {row + 1} of train.csv on: its median is {factor.test:.3g} there "
                 f"and {factor.train:.3g} before, and all quantiles differ by the same factor. Convert these rows in "

@@ -1,4 +1,4 @@
-"""Whether a person is at the terminal: without one kpipe shows no bar and no colour, and asks no question.
+"""Detect whether a person is at the terminal: without one, kpipe shows no bar and no colour, and does not prompt.
 
 References
 ----------

@@ -103,7 +103,7 @@ def _train(options: argparse.Namespace, callbacks: Callbacks, began: float) -> R
 
 
 def _warn_of_namesakes(request: RunRequest) -> None:
-    """Print a note if an earlier run has the same name, since the name then stands for several runs."""
+    """Print a note if an earlier run has the same name, since the name then refers to several runs."""
     from kpipe.runs.find import find_runs
 
     named = [run for run in find_runs(request.out)[0] if run.record.get("name") == request.name]

@@ -154,7 +154,7 @@ def suggestion(slug: str) -> str:
 
 
 def module_meant(slug: str, data: str | Path | None = None) -> str | None:
-    """Return the competition with a module that a slug without one seems to stand for.
+    """Return the competition with a module that the user probably means by a slug without one.
 
     Parameters
     ----------

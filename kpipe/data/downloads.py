@@ -125,7 +125,7 @@ def metric_on_page(slug: str, place: Path, downloader: Downloader | None) -> Met
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file atomically; if it cannot be written, the next run asks Kaggle again."""
+    """Write a file atomically; if it cannot be written, the next run sends the request again."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     with contextlib.suppress(OSError):
         part.write_text(text, encoding="utf-8")

@@ -19,7 +19,7 @@ from kpipe.errors import DataError, RemoteError
 __all__ = ["SAMPLE", "Location", "data_from_environment", "is_sample", "locate"]
 
 _ADDRESS = re.compile(r"(?i)[a-z][a-z0-9+.-]+:/{1,2}[^/]|www\.|(www\.)?kaggle\.com/")
-SAMPLE = "sample"  # stands for the data that a competition's module embeds
+SAMPLE = "sample"  # the value of --data for the data that a competition's module embeds
 
 
 class Location(NamedTuple):
@@ -45,7 +45,7 @@ class Location(NamedTuple):
 
 @dataclass(frozen=True)
 class _Search:
-    """What to search the origins for, and how to ask Kaggle."""
+    """What to search the origins for, and how to download it from Kaggle."""
 
     slug: str
     downloader: Downloader | None
@@ -103,7 +103,7 @@ def data_from_environment(slug: str) -> Path | None:
 
 
 def is_sample(path: str | Path) -> bool:
-    """Whether a path that the user names stands for the embedded sample."""
+    """Whether the user's path means the embedded sample."""
     return str(path) == SAMPLE and not os.path.exists(SAMPLE)
 
 

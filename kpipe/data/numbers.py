@@ -187,7 +187,7 @@ class NumberFormat:
 
     @property
     def description(self) -> str:
-        """What the numbers stand for, such as "numbers" or "minutes"."""
+        """What the numbers measure, such as "numbers" or "minutes"."""
         if self.kind in ("clock", "hexadecimal"):
             return "minutes" if self.kind == "clock" else "hexadecimal numbers"
         if self.kind == "compound":

@@ -91,7 +91,7 @@ def _find_target(file: CsvFile, sample: CsvFile | None, targets: Sequence[str]) 
 
 
 def _target_of_sample(file: CsvFile, sample: CsvFile, n_missing: Mapping[str, int]) -> str | None:
-    """The incomplete column that the sample asks for; else the one missing in as many rows as the sample has."""
+    """The incomplete column that the sample submission names; else the one missing in as many rows as that has."""
     asked = [name for name in sample.header if name in file.columns]
     incomplete = [name for name in asked if n_missing[name]]
     as_many = [name for name in file.header if n_missing[name] == sample.rows]

@@ -1,4 +1,4 @@
-"""Labels in the names of pictures, and competitions that ask for more than labels or numbers."""
+"""Labels in the names of pictures, and competitions whose submissions hold more than labels or numbers."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ def grade(
     Raises
     ------
     SubmissionError
-        If the submission is not what the sample submission asks for.
+        If the submission does not match the sample submission.
     DataError
         If the answers or the leaderboard cannot be used.
     """

@@ -1,4 +1,4 @@
-"""The predictions in a submission, as a metric takes them: what ``kpipe.submission`` writes, read back."""
+"""Read the predictions of a submission in the form that a metric takes: the inverse of ``kpipe.submission``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHOWN = 3  # ids in a message
 
 
 def in_order_of_sample(frame: pd.DataFrame, problem: Problem) -> pd.DataFrame:
-    """A valid submission with its rows in the order of the sample submission, joined by id.
+    """Validate a submission, and return its rows in the order of the sample submission, joined by id.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def predictions_of(frame: pd.DataFrame, problem: Problem) -> np.ndarray:
     Returns
     -------
     (m, k) ndarray
-        Probabilities of the classes, 1 for the label that is named, values, or for a ranking what orders the classes.
+        Probabilities of the classes (1 for a submitted label), values, or scores that order the classes as a ranking.
     """
     metric, labels, columns = problem.metric, problem.labels, problem.submission_columns
     if labels is None:

@@ -1,4 +1,4 @@
-"""The Kaggle client: connect with the user's credentials, then ask about competitions and kernels."""
+"""The Kaggle client: connect with the user's credentials, and call Kaggle about competitions and kernels."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def _take_kernel_secrets() -> None:
 
 
 class Kaggle:
-    """The Kaggle client. Its calls raise RemoteError with what went wrong and what to do.
+    """The Kaggle client. A RemoteError of its calls says what went wrong and what to do.
 
     Parameters
     ----------
     credentials : Credentials
-        The user's.
+        The user's credentials.
 
     Attributes
     ----------
@@ -101,12 +101,12 @@ class Kaggle:
         return credentials.username
 
     def gpu_hours(self) -> tuple[float, float]:
-        """Hours of GPU in kernels this week.
+        """GPU hours of kernels this week.
 
         Returns
         -------
         used, allowed : float
-            0 and 0 where Kaggle names no quota.
+            0 and 0 if Kaggle returns no quota.
 
         Raises
         ------
@@ -114,10 +114,10 @@ class Kaggle:
             With what went wrong and what to do.
         """
 
-        def ask() -> tuple[float, float]:
+        def quota_hours() -> tuple[float, float]:
             quota = self._session.api.quota_view().gpu_quota
             if quota is None:
                 return 0.0, 0.0
             return quota.time_used.total_seconds() / 3600, quota.total_time_allowed.total_seconds() / 3600
 
-        return self._session.call_with_retries("your quota", ask)
+        return self._session.call_with_retries("your quota", quota_hours)

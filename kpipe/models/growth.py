@@ -85,7 +85,7 @@ class Growth:
 
     @property
     def is_limited(self) -> bool:
-        """Whether the library has to ask after each tree."""
+        """Whether the library has to call back after each tree."""
         return self.stop_after is not None or self.stop_at < math.inf
 
     def is_over(self) -> bool:

@@ -98,7 +98,7 @@ class OnSample(BaseEstimator):
 
     @property
     def classes_(self) -> np.ndarray:
-        """The labels, as the estimator knows them."""
+        """The labels of the fitted estimator."""
         check_is_fitted(self)
         return np.asarray(self.estimator_.classes_)
 

@@ -1,4 +1,4 @@
-"""Find the weights of a pretrained text encoder on this machine, in a folder as Hugging Face's hub has them.
+"""Find the weights of a pretrained text encoder on this machine, in a folder in the format of Hugging Face's hub.
 
 The folder holds ``config.json``, ``tokenizer.json`` and ``model.safetensors``; the package ``transformers`` builds the
 network. Nothing is downloaded, and no code in the folder is run.
@@ -21,7 +21,7 @@ _ENCODERS = {
     *("electra", "modernbert", "mpnet", "roberta", "xlm-roberta"),
 }
 _FILE = "model.safetensors"
-_LARGEST_UNASKED = 300 << 20  # bytes: larger networks take most of an hour for some thousand texts on two cores
+_MAX_DEFAULT_BYTES = 300 << 20  # larger networks take most of an hour for some thousand texts on two cores
 
 
 def find_text_weights(place: str | None = None) -> FoundWeights:
@@ -40,14 +40,14 @@ def find_text_weights(place: str | None = None) -> FoundWeights:
     Raises
     ------
     UsageError
-        There is no file at ``place``, or an encoder that cannot be used.
+        If there is no file at ``place``, or an encoder that cannot be used.
     """
     if place == NO_WEIGHTS:
         return FoundWeights(None, "--weights none was given")
     refused = []
     for file in _files_at(place) if place else files_on_machine():
         kind = encoder_of(file)
-        if not kind or (not place and file.path.stat().st_size > _LARGEST_UNASKED):
+        if not kind or (not place and file.path.stat().st_size > _MAX_DEFAULT_BYTES):
             continue
         if why := _why_not(file):
             refused.append(f"{file.path.name}: {why}")

@@ -185,7 +185,7 @@ Block = Table | Plot | Gallery | Text
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A sentence about something the reader should know, listed at the top of the page."""
+    """A sentence for the list of findings at the top of the page."""
 
     level: Level
     text: str

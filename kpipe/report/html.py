@@ -93,7 +93,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _grouped(blocks: Iterable[Block]) -> list[tuple[str, list[tuple[int, Block]]]]:
-    """Numbered blocks by type, neighbours of one type together: plots and small tables stand in pairs."""
+    """Numbered blocks by type, neighbours of one type together: plots and small tables are placed in pairs."""
     shown = [block for block in blocks if not isinstance(block, Plot) or block.on_page]
     groups = groupby(enumerate(shown), key=lambda pair: "Pair" if _in_pairs(pair[1]) else type(pair[1]).__name__)
     return [(name, list(group)) for name, group in groups]

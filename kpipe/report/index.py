@@ -96,7 +96,7 @@ class Group:
     ----------
     slug, metric, direction : str
     apart : str
-        Which files, target and vault set them apart; "" if all runs of the competition by this metric are comparable.
+        Which files, target and vault distinguish them; "" if all runs of the competition by this metric are comparable.
     greater_is_better : bool
     rows : sequence of Row
         Newest first.

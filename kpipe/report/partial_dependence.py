@@ -22,8 +22,8 @@ from kpipe.report.formatting import exact, short
 __all__ = ["Dependence", "partial_dependence", "plot"]
 
 _ROWS, _POINTS, _CATEGORIES = 150, 13, 8
-_IDENTIFIER = 0.5  # share of distinct values of a text, from which a single one says nothing
-_MOST_LINES, _DIGITS = 5, 4
+_IDENTIFIER = 0.5  # share of distinct values in a column of text, above which it is an identifier
+_MAX_LINES, _DIGITS = 5, 4
 
 Predict = Callable[[pd.DataFrame], np.ndarray]
 
@@ -53,7 +53,7 @@ class Dependence:
 
 
 def partial_dependence(predict: Predict, frame: pd.DataFrame, columns: Sequence[str]) -> tuple[Dependence, ...]:
-    """The partial dependence of each of some columns.
+    """Compute the partial dependence of the predictions on each of some columns.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def partial_dependence(predict: Predict, frame: pd.DataFrame, columns: Sequence[
     frame : DataFrame
         (n, columns) rows to predict; a sample of them is used.
     columns : sequence of str
-        The columns. One of which every row has its own value, or a single value, is left out.
+        The columns. Those with a single value are left out, and those of text in which most values are distinct.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def plot(dependence: Dependence, outputs: Sequence[tuple[int, str]], what: str, 
     -------
     Plot
     """
-    shown, name = outputs[:_MOST_LINES], short(dependence.column, 40)
+    shown, name = outputs[:_MAX_LINES], short(dependence.column, 40)
     margin = 0.05 * (limits[1] - limits[0]) or 1.0
 
     def draw(ax: Axes) -> None:

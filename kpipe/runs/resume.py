@@ -1,4 +1,4 @@
-"""Find an unfinished run and read the request that it was started with, whoever wrote it."""
+"""Find an unfinished run and read the request that it was started with; its file is not trusted."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _refuse_unusable(run: UnfinishedRun) -> None:
     if run.is_of_earlier_version:
         raise UsageError(
             f"{run.path} was started by an earlier version of kpipe, whose unfinished runs cannot be resumed. Start a "
-            "new run with kpipe run; the old folder can be deleted.",
+            "new run with kpipe run. You can delete the old folder.",
             code="cannot-resume",
         )
     if not run.request:

@@ -158,7 +158,7 @@ def cross_validate(
 
 
 def count_fits(models: Collection[str], seeds: Sequence[int], folds: Folds, fits: Fits | None = None) -> int:
-    """Return the number of fits that a run asks for.
+    """Return the number of fits of a run.
 
     Parameters
     ----------
@@ -235,7 +235,7 @@ class _Plan:
                     yield replace(task, steps=tuple((first, last) for first, last in self.steps.get(task.key, ())))
 
     def _rows(self, fold: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the training and validation rows; the number after the last fold stands for a fit on all rows."""
+        """Return the training and validation rows; the number after the last fold means a fit on all rows."""
         if fold == len(self.folds.train):
             return np.arange(len(self.problem.y)), np.arange(0)
         return self.folds.train[fold], self.folds.valid[fold]

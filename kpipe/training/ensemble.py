@@ -357,7 +357,7 @@ def _weighted_mean(predictions: np.ndarray, weights: np.ndarray | Sequence[float
 
 
 def smooth_losses(metric: Metric) -> RowLosses:
-    """Return the smooth loss that stands in for the metric: the log loss, or the metric's own, or squared errors.
+    """Return the smooth loss that replaces the metric: the log loss, or the metric's own, or squared errors.
 
     Parameters
     ----------

@@ -121,7 +121,7 @@ class TaskRunner:
         if needed or not self.deadline.has_passed():
             parts = budget.first_share(len(tasks), n_parallel, needed=needed, elastic=elastic)
             share = self.deadline.share(1 if needed and last else parts)
-            # A model that needs more than its share gives way to those that wait; if there are none, it goes on.
+            # A model that needs more than its share is stopped if other models wait for theirs; otherwise it continues.
             stop = share.end if needed and last else None
             limited_tasks = self._with_limits(tasks, shortened_end, may_be_alone=needed, stop=stop)
             shortest = 0.0 if again else _SHORTEST

@@ -71,7 +71,7 @@ class FitTask:
     ----------
     model : str
     fold : int
-        The number after the last fold stands for a fit on all rows.
+        The number after the last fold means a fit on all rows.
     seed : int
     threads : int
         CPU threads that the fit may use.

@@ -19,7 +19,7 @@ CONVERTED = {
 
 
 @pytest.mark.parametrize("number", CONVERTED)
-def test_dates_and_numbers_of_a_case_are_read_as_such_and_said(number: str) -> None:
+def test_dates_and_numbers_of_a_case_are_recognised_and_reported(number: str) -> None:
     problem = problem_of_case(number)
     wanted = CONVERTED[number]
     assert {name: problem.X[name].dtype.kind for name in wanted} == wanted

@@ -40,7 +40,7 @@ def test_a_case_is_read_and_a_note_says_what_was_done(number: str) -> None:
     rehearse(problem, make_folds(problem))
 
 
-def test_a_table_as_the_data_stands_for_the_folder(tmp_path: Path) -> None:
+def test_a_table_given_as_the_data_means_the_folder(tmp_path: Path) -> None:
     found = kpipe.load("case", case_folder("63") / "train.csv")
     assert (len(found.train), len(found.test)) == (600, 200)
 

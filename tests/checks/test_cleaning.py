@@ -188,7 +188,7 @@ def unseeded(tables: Tables) -> Tables:
     return kpipe.row_by_row(lambda frame: frame.assign(double=np.random.default_rng().normal(size=len(frame))))(tables)
 
 
-def test_noise_without_a_seed_is_not_said_to_see_the_target(files: Path) -> None:
+def test_noise_without_a_seed_is_not_reported_to_use_the_target(files: Path) -> None:
     found = finding(files, "clean is row-wise", clean=on_tables(unseeded))
     assert found.status == "fail"
     assert "double of train" in found.detail

@@ -58,7 +58,7 @@ def test_names_that_validation_rows_do_not_know_either_are_no_unseen_categories(
     assert "convert it in clean" in other.detail
 
 
-def test_dates_that_go_on_do_not_make_test_unlike_train() -> None:
+def test_dates_that_continue_do_not_make_test_unlike_train() -> None:
     given = make_prepared(n=800)
     days = (pd.Timestamp(2020, 1, 1) + pd.to_timedelta(np.arange(1200) // 2, unit="D")).strftime("%Y-%m-%d").to_numpy()
     assert status(given.with_column("day", days[:800], days[800:]), "adversarial validation") == "pass"

@@ -76,7 +76,7 @@ def test_a_column_that_a_date_determines_in_train_and_otherwise_in_test_is_a_war
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("sorted_by", [None, "area", "age", "heating", "town"])
-def test_honest_tables_pass_in_any_order(seed: int, sorted_by: str | None) -> None:
+def test_tables_without_mistakes_pass_in_any_order(seed: int, sorted_by: str | None) -> None:
     assert found(from_frame(houses(seed, sorted_by=sorted_by), N)) == []
 
 

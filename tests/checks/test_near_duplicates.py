@@ -65,7 +65,7 @@ def people(n: int, seed: int) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_copies_with_noise_are_found_though_other_rows_are_alike_by_nature(seed: int) -> None:
+def test_copies_with_noise_are_found_although_other_rows_are_similar_by_nature(seed: int) -> None:
     rng = np.random.default_rng(seed)
     train, test = people(4_000, seed), people(2_000, 100 + seed)
     copies = train.iloc[rng.permutation(4_000)[:1_200]].copy()

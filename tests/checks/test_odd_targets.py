@@ -56,7 +56,7 @@ def test_zeros_that_belong_to_a_target_and_caps_pass(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_honest_targets_pass(seed: int) -> None:
+def test_targets_without_mistakes_pass(seed: int) -> None:
     rng = np.random.default_rng(seed)
     normal, wide = rng.normal(size=900), np.exp(rng.normal(0, 3, 900))
     for y in (normal, wide, rng.poisson(0.7, 900) * 1.0, rng.pareto(1.0, 900) + 0.1, rng.integers(-3, 100, 900) * 1.0):

@@ -50,7 +50,7 @@ def test_texts_of_train_that_differ_from_test_are_found_as_well() -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_texts_that_are_alike_pass(seed: int) -> None:
+def test_texts_that_are_similar_pass(seed: int) -> None:
     assert list(odd_texts(texts(2000, 2 * seed), texts(1000, 2 * seed + 1))) == []
 
 

@@ -101,7 +101,9 @@ def test_two_columns_that_are_exchanged_in_some_rows_of_test_are_found(given: Pr
     assert "the two may be swapped in these rows" in text
 
 
-def test_a_column_in_another_scale_is_not_said_to_be_exchanged_with_one_that_it_then_exceeds(given: Prepared) -> None:
+def test_a_column_in_another_scale_is_not_reported_to_be_exchanged_with_one_that_it_then_exceeds(
+    given: Prepared,
+) -> None:
     rng = np.random.default_rng(0)
     sizes = [rng.normal(30, 5, len(frame)) for frame in (given.tables.train, given.tables.test)]
     weights = [size * rng.normal(2.1, 0.05, len(size)) for size in sizes]
@@ -112,7 +114,7 @@ def test_a_column_in_another_scale_is_not_said_to_be_exchanged_with_one_that_it_
     assert "swapped" not in text
 
 
-def test_a_column_that_has_fallen_in_test_is_not_said_to_be_exchanged_with_one_that_now_exceeds_it() -> None:
+def test_a_column_that_has_fallen_in_test_is_not_reported_to_be_exchanged_with_one_that_now_exceeds_it() -> None:
     """As the gross domestic product of a year falls below the sine of its days."""
     given = make_prepared()
     rng = np.random.default_rng(0)

@@ -111,7 +111,7 @@ def log_loss(y: np.ndarray, p: np.ndarray) -> float:
         (lambda y, p: float(1 - ((y - p) ** 2).sum() / ((y - y.mean()) ** 2).sum()), "value", True),
     ],
 )
-def test_an_honest_metric_passes(function: Function, needs: str, greater: bool) -> None:
+def test_a_correct_metric_passes(function: Function, needs: str, greater: bool) -> None:
     assert found(function, needs, greater=greater) == []
 
 

@@ -126,7 +126,7 @@ def test_a_splitter_may_validate_the_rows_that_are_like_test() -> None:
 @pytest.mark.parametrize(
     "splitter", [KFold(5), KFold(5, shuffle=True), TimeSeriesSplit(4), RepeatedKFold(n_splits=3, random_state=0)]
 )
-def test_an_honest_splitter_passes(splitter: KFold) -> None:
+def test_a_correct_splitter_passes(splitter: KFold) -> None:
     assert found(splitter, regression=True) == []
 
 

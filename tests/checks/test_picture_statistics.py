@@ -56,7 +56,7 @@ def test_pictures_of_test_that_are_unlike_are_a_warning(change: Callable[[np.nda
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_pictures_that_are_alike_pass(seed: int) -> None:
+def test_pictures_that_are_similar_pass(seed: int) -> None:
     problem = problem_of(landscapes(N, 2 * seed), landscapes(M, 2 * seed + 1))
     assert found(pictures_alike, problem)[0] == "pass"
     assert found(pixels_tell_the_class, problem)[0] == "pass"

@@ -122,7 +122,7 @@ def test_pictures_that_show_nothing_are_no_copies_of_one_another() -> None:
     assert status == "pass"
 
 
-def test_a_thumbnail_is_the_mean_of_what_it_stands_for() -> None:
+def test_a_thumbnails_pixel_is_the_mean_of_the_pixels_that_it_covers() -> None:
     rows = np.arange(24 * 36, dtype=np.uint8).reshape(1, -1)
     expected = rows.reshape(12, 2, 12, 3).mean(axis=(1, 3))
     np.testing.assert_allclose(thumbnails(rows, (24, 36, 1))[0], expected, rtol=1e-6)

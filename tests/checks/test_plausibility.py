@@ -164,7 +164,7 @@ def test_implausible_predictions_are_found(
 @pytest.mark.parametrize(
     ("metric", "classes"), [("accuracy", 2), ("accuracy", 3), ("auc", 2), ("log_loss", 4), ("rmse", 2)]
 )
-def test_honest_predictions_cause_no_finding(metric: str, classes: int) -> None:
+def test_predictions_without_mistakes_cause_no_finding(metric: str, classes: int) -> None:
     for check in (*PREDICTION_CHECKS, *ALONG_THE_FILE):
         assert findings(check.function, metric, lambda given, oof: oof, classes=classes) == []
 
@@ -199,7 +199,7 @@ def test_sales_that_shops_and_seasons_tell_may_be_predicted_nearly_perfectly() -
     assert list(plausible_score(trained(given, oof))) == []
 
 
-def test_the_same_score_on_sales_that_nothing_tells_is_implausible() -> None:
+def test_the_same_score_on_sales_that_no_column_predicts_is_implausible() -> None:
     given, oof = sales(told=0.1)
     [(status, text)] = plausible_score(trained(given, oof))
     assert status in ("warn", "fail")

@@ -66,7 +66,7 @@ def above_the_mean(predictions: np.ndarray, tables: Tables) -> np.ndarray:
     return np.column_stack([1 - lived, lived])
 
 
-def test_a_threshold_is_not_said_to_join_by_position(files: Path) -> None:
+def test_a_threshold_is_not_reported_as_a_join_by_position(files: Path) -> None:
     found = finding(files, "postprocess leakage", postprocess=above_the_mean)
     assert found.status == "warn"
     assert "position" not in found.detail

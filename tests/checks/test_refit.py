@@ -31,7 +31,7 @@ MOUNTS = pytest.mark.skipif(
 )
 
 
-def test_an_honest_module_passes_every_check(files: Path) -> None:
+def test_a_module_without_mistakes_passes_every_check(files: Path) -> None:
     assert findings(files) == {}
     assert findings(files, postprocess=lambda predictions, tables: np.clip(predictions, 0.01, 0.99)) == {}
 
@@ -125,7 +125,7 @@ def test_an_estimator_with_a_mistake_fails(files: Path, made: type[BaseEstimator
     assert [word for word in words if word not in found.detail] == []
 
 
-def test_a_random_estimator_is_not_said_to_see_validation_rows(files: Path) -> None:
+def test_a_random_estimator_is_not_reported_to_use_validation_rows(files: Path) -> None:
     found = findings(files, **model(Unseeded))
     assert found["reproducible fits"].status == "fail"
     leak = found["validation rows leak into fitting"]
@@ -327,7 +327,7 @@ def test_no_false_alarm_on_a_clean_competition(slug: str, kaggle_zip: Callable[[
         ("playground-series-s3e25", "mape"),
     ],
 )
-def test_no_target_is_said_to_leak_because_noise_beats_the_usual_constant(
+def test_no_target_is_reported_to_leak_because_noise_beats_the_usual_constant(
     slug: str, metric: str, kaggle_zip: Callable[[str], Path]
 ) -> None:
     found = kpipe.check(slug, data=kaggle_zip(slug), metric=metric, models=["linear"])
@@ -458,7 +458,7 @@ class Keeps(StratifiedKFold):
 
 
 @SLOW
-def test_an_honest_module_gives_the_same_predictions_in_a_fresh_process(files: Path) -> None:
+def test_a_module_without_mistakes_gives_the_same_predictions_in_a_fresh_process(files: Path) -> None:
     assert findings(files, fresh=True) == {}
 
 

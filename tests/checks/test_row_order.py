@@ -32,7 +32,7 @@ def test_a_class_that_the_sample_of_rows_lacks_causes_no_error() -> None:
     assert status(from_frame(frame, n), "row-order leakage") == "pass"
 
 
-def test_a_counter_by_which_test_goes_on_is_time_under_another_name() -> None:
+def test_a_counter_by_which_test_continues_is_time_under_another_name() -> None:
     rng = np.random.default_rng(0)
     serial = np.concatenate([rng.permutation(600), 600 + rng.permutation(200)]) * 7
     frame = pd.DataFrame({"id": rng.permutation(800), "serial": serial, "f": rng.normal(size=800)})

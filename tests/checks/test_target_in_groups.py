@@ -91,7 +91,7 @@ def test_the_mean_of_one_row_is_no_mean() -> None:
     assert mean_by_value(y, y) is None
 
 
-def test_a_column_of_few_values_does_not_order_a_class_that_it_hardly_tells() -> None:
+def test_a_column_of_few_values_does_not_order_a_class_that_it_hardly_predicts() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
         {"id": np.arange(3_000), "age": rng.integers(20, 80, 3_000), "stage": rng.integers(1, 5, 3_000)}

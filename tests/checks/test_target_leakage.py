@@ -14,7 +14,7 @@ from tests.tables import problem_of, tables
 
 @pytest.mark.parametrize("n", [80, 300, 3000])
 @pytest.mark.parametrize("steep", [1, 3, 8])
-def test_an_honest_feature_may_be_strong(n: int, steep: int) -> None:
+def test_a_legitimate_feature_may_be_strong(n: int, steep: int) -> None:
     rng = np.random.default_rng(n + steep)
     x = rng.normal(size=n)
     y = pd.Series((rng.random(n) < 1 / (1 + np.exp(-steep * x))).astype(int), name="y")

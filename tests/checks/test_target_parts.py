@@ -420,7 +420,7 @@ def test_a_noisy_sum_of_columns_that_nearly_gives_the_target_is_a_warning() -> N
     assert "give the target nearly exactly, as a weighted sum" in text
 
 
-def test_a_pattern_of_missing_values_that_tells_one_of_three_classes_fails() -> None:
+def test_a_pattern_of_missing_values_that_identifies_one_of_three_classes_fails() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"id": np.arange(900), "x": rng.normal(size=900)})
     frame["y"] = rng.choice(["a", "b", "c"], 900, p=[0.6, 0.05, 0.35])

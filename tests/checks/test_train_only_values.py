@@ -38,7 +38,7 @@ def test_a_remark_that_was_added_once_the_target_was_known_fails(told: float) ->
     assert found(given.with_column("remark", rng.permutation(train), test)) == []
 
 
-def test_levels_of_one_class_warn() -> None:
+def test_categories_of_one_class_warn() -> None:
     rng, given = np.random.default_rng(0), make_prepared(n=900, m=600)
     train = np.where((given.y == 1) & (rng.random(900) < 0.4), "z17", rng.choice(["x1", "x2", "x3"], 900))
     [(status, text)] = found(given.with_column("code", train, rng.choice(["x1", "x2", "x3"], 600)))

@@ -45,7 +45,7 @@ def test_other_differences_are_no_unit(test: np.ndarray) -> None:
     assert find_factor(pd.Series(heavy(800, 0)), pd.Series(test)) is None
 
 
-def test_a_counter_that_goes_on_is_no_unit() -> None:
+def test_a_counter_that_continues_is_no_unit() -> None:
     train, test = pd.Series(np.arange(1, 801)), pd.Series(np.arange(801, 1001))
     assert find_factor(train, test) is None
     assert times_continue(train.rename("day"), test.rename("day"))

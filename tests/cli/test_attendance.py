@@ -58,7 +58,9 @@ def test_a_caller_gets_plain_lines_and_is_not_asked(name: str, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("value", ["", "0", "false", "False"])
-def test_a_variable_that_says_no_is_no_caller(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_with_a_false_value_indicates_no_calling_program(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     person_at_a_terminal(monkeypatch)
     monkeypatch.setenv("CI", value)
     assert attendance.non_interactive_reason() == ""

@@ -29,6 +29,6 @@ def test_help_fits_the_terminal_and_ends_with_examples_that_are_never_wrapped(
 
 
 @pytest.mark.parametrize("typed", CALLS)
-def test_every_example_is_a_call_that_kpipe_understands(typed: str) -> None:
+def test_every_example_is_a_valid_call(typed: str) -> None:
     options = get_parser().parse_args(shlex.split(typed.split(" | ")[0])[1:])
     assert isinstance(options, argparse.Namespace)

@@ -16,7 +16,9 @@ def test_a_message_is_one_line_in_a_file(monkeypatch: pytest.MonkeyPatch, capsys
     assert explain.startswith("More about this: kpipe explain ")
 
 
-def test_a_name_that_stands_for_a_competition_with_a_module_gets_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_that_resembles_that_of_a_competition_with_a_module_gets_a_note(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     print_competition_notes(["my-try"], data="data/titanic.zip")
     assert capsys.readouterr().err == (
         "Note: my-try has no module; titanic has one, with its features and metric: kpipe run titanic.\n"

@@ -78,7 +78,7 @@ def test_the_repr_of_a_run_says_that_its_data_are_the_sample(tmp_path: Path) -> 
     assert "(of the sample, not Kaggle's data)" in repr(run)
 
 
-def test_a_caller_with_its_own_callbacks_sees_no_bar(notebook: Cell, tmp_path: Path) -> None:
+def test_a_caller_with_its_own_callbacks_gets_no_progress_bar(notebook: Cell, tmp_path: Path) -> None:
     fits: list[pipeline.FitFinished] = []
     kpipe.run("titanic", models=["linear"], folds=2, on_fit_done=fits.append, out=tmp_path)
     assert len(fits) == 2

@@ -63,7 +63,7 @@ def test_quiet_prints_only_the_path_of_the_submission(tmp_path: Path, capsys: py
     assert Path(captured.out.strip()).read_text().startswith("PassengerId,Survived\n")
 
 
-def test_sample_data_that_nobody_asked_for_and_a_name_given_twice_are_said(
+def test_sample_data_that_nobody_asked_for_and_a_name_given_twice_are_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call("run", "titanic", *FAST, "--quiet", "--name", "mine", "--out", tmp_path) == 0
@@ -183,7 +183,7 @@ def test_a_full_disk_leaves_no_run_and_keeps_the_finished_fits(tmp_path: Path) -
     assert all(path.name.startswith(".partial-") for path in tmp_path.glob("titanic/*"))
 
 
-def test_a_budget_that_is_too_short_ends_with_what_a_sample_of_the_rows_tells(
+def test_a_budget_that_is_too_short_ends_with_a_model_of_a_sample_of_the_rows(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call("run", "titanic", "--budget", "0.1s", "--out", tmp_path) == 0
@@ -196,7 +196,7 @@ def test_a_budget_that_is_too_short_ends_with_what_a_sample_of_the_rows_tells(
     assert call("reproduce", path.parent, "--out", tmp_path) == 0
 
 
-def test_where_even_that_takes_too_long_the_submission_is_a_constant_which_is_said_and_recorded(
+def test_where_even_that_takes_too_long_the_submission_is_a_constant_which_is_reported_and_recorded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cross_validation, "_QUICK_CELLS", 0)

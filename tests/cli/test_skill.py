@@ -37,7 +37,7 @@ def test_the_skill_has_the_fields_that_agents_read_and_is_short() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_of_the_skill_is_one_that_kpipe_knows(command: str) -> None:
+def test_each_command_of_the_skill_exists(command: str) -> None:
     get_parser().parse_args(shlex.split(command)[1:])
 
 

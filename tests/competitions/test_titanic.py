@@ -115,7 +115,7 @@ def test_the_weight_of_a_neighbour_falls_with_the_difference_of_ticket_numbers()
     assert encoder.transform(new.assign(Who="woman"))[[*NEAR, *GROUP]].eq(0).all(axis=None)
 
 
-def test_a_fitted_row_never_sees_its_own_target(sample: Tables) -> None:
+def test_the_features_of_a_fitted_row_do_not_depend_on_its_own_target(sample: Tables) -> None:
     frame, y = features_of(sample), sample.train["Survived"].to_numpy()
     found = GroupSurvivalEncoder().fit_transform(frame, y)
     changed = 0

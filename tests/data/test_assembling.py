@@ -20,7 +20,7 @@ def test_names_that_differ_by_signs_case_or_accents_are_one_column(ours: str, th
     assert match_names([ours, "x"], [theirs, "x", "y"]) == {ours: theirs}
 
 
-def test_names_of_which_several_are_alike_or_that_are_signs_alone_are_not_matched() -> None:
+def test_names_that_are_ambiguous_or_only_punctuation_are_not_matched() -> None:
     assert match_names(["a_1", "a-1"], ["a 1"]) == {}
     assert match_names(["a-1"], ["a 1", "a_1"]) == {}
     assert match_names(["+"], ["-"]) == {}
@@ -34,7 +34,7 @@ def test_columns_of_test_get_trains_names_and_types(tmp_path: Path) -> None:
     assert "kpipe reads" in found.source.notes[0]
 
 
-def test_labels_in_a_file_apart_are_joined_by_id_in_any_order(tmp_path: Path) -> None:
+def test_labels_in_a_separate_file_are_joined_by_id_in_any_order(tmp_path: Path) -> None:
     files = {
         "train_features.csv": b"id,x,name\n1,0.5,a\n2,,b\n3,2.5,a\n",
         "test_features.csv": TEST,
@@ -98,7 +98,7 @@ def test_without_a_sample_the_target_must_be_certain_or_named(tmp_path: Path) ->
     assert load("x", tmp_path, choice=FileChoice(targets=("z",))).sample.columns.tolist() == ["id", "z"]
 
 
-def test_a_further_training_file_is_offered_and_read_where_the_user_asks_for_it(tmp_path: Path) -> None:
+def test_a_further_training_file_is_offered_and_read_only_on_request(tmp_path: Path) -> None:
     place = folder(tmp_path, FILES | {"training_extra.csv": b"id,x,name,y\n1,9,z,1\n1,8,z,0\n", "other.csv": b"a\n1\n"})
     found = load("x", place)
     assert len(found.train) == 3

@@ -53,7 +53,7 @@ def test_a_column_that_mixes_numbers_and_text_in_both_files_is_text() -> None:
     assert column("113803", "A/5 21171", "17599", other=("330911", "SC 1")).dtype == "str"
 
 
-def test_what_is_said_about_a_giant_cell_is_short() -> None:
+def test_the_message_about_a_giant_cell_is_short() -> None:
     (note,) = notes_on("id,a\n1," + "9" * 1_000_000 + "\n2,0.5\n", "id\n1\n")
     assert len(note) < 200
     text = "id,a\n1," + "x" * 1_000_000 + "\n2,yy\n"

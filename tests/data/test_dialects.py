@@ -159,7 +159,7 @@ def test_a_parquet_table_keeps_every_type(tmp_path) -> None:
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.feather", "a.json", "a.jsonl"])
 @pytest.mark.parametrize("raw", [b"", b"PAR1", b"id,a\n1,2\n", b"[1, 2]", b'{"a": {"b"', b"\x00" * 100])
-def test_a_file_of_another_format_than_its_name_says_is_refused_in_words(name: str, raw: bytes) -> None:
+def test_a_file_whose_format_contradicts_its_name_is_refused_with_an_explanation(name: str, raw: bytes) -> None:
     with pytest.raises(DataError, match=r"a\.\w+"):
         parse_table(name, raw)
 
@@ -213,7 +213,7 @@ def test_a_damaged_workbook_is_refused_in_words(damage: Callable[[bytes], bytes]
     "above",
     ["Report of sales\n\n", "# exported 2020\n# by me, and others\n", "Sales 2020{d}{d}\n", "\r\nSales\r\n\r\n"],
 )
-def test_titles_and_comments_above_the_header_are_left_out_and_said(above: str, delimiter: str) -> None:
+def test_titles_and_comments_above_the_header_are_left_out_and_reported(above: str, delimiter: str) -> None:
     text = above.format(d=delimiter) + "id,x,t\n1,0.5,a\n2,1.5,b\n3,oops,b\n4,1.5,a\n".replace(",", delimiter)
     file = tidy(parse_csv("train.csv", text.encode()))
     lines = above.count("\n")
@@ -235,7 +235,7 @@ def test_a_header_that_is_repeated_among_the_rows_is_left_out_and_lines_stay_rig
 
 
 @pytest.mark.parametrize("rows", ["Total,,9\n", "Sum,8,9\nMean,2,2.5\n", ",Total:,9\n"])
-def test_totals_at_the_end_are_left_out_and_said(rows: str) -> None:
+def test_totals_at_the_end_are_left_out_and_reported(rows: str) -> None:
     body = "".join(f"{n},{n},{n}.5\n" for n in range(1, 6))
     file = tidy(parse_csv("train.csv", f"id,n,x\n{body}{rows}".encode()))
     assert file.rows == 5

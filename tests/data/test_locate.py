@@ -67,7 +67,7 @@ def test_the_error_names_a_damaged_zip_in_the_current_folder(tmp_path: Path, mon
         load("some-competition")
 
 
-def test_a_table_as_the_data_stands_for_its_folder(tmp_path: Path) -> None:
+def test_a_table_given_as_the_data_means_its_folder(tmp_path: Path) -> None:
     found = load("x", folder(tmp_path) / "train.csv")
     assert_same(found, load("x", tmp_path))
     assert "--data names the file train.csv: kpipe reads its folder" in found.source.notes[0]

@@ -104,7 +104,7 @@ def test_units_of_different_systems_and_temperatures_are_converted() -> None:
     assert amounts("20 °C", "68°F", "0 °C") == pytest.approx([20, 20, 0])
 
 
-def test_a_unit_that_some_cells_lack_is_the_same_where_the_numbers_are_alike() -> None:
+def test_a_unit_that_some_cells_lack_is_the_same_if_the_numbers_are_similar() -> None:
     plain = [str(number) for number in range(20, 40)]
     assert amounts(*plain, *(f"{number} kg" for number in range(20, 40)))[-1] == 39  # type: ignore[index]
     assert amounts(*plain, *(f"{number}00 kg" for number in range(20, 40))) is None
@@ -112,7 +112,7 @@ def test_a_unit_that_some_cells_lack_is_the_same_where_the_numbers_are_alike() -
     assert percent == pytest.approx([*range(20, 40), *range(20, 40)])
 
 
-def test_currencies_that_differ_are_told() -> None:
+def test_different_currencies_are_recognised() -> None:
     column = pd.Series(["$5", "£6", "7 EUR", None])
     found = NumberFormat.of(column)
     assert found is not None
@@ -139,7 +139,7 @@ def test_labels_that_end_in_whole_numbers_stay_labels() -> None:
     assert amounts("1st", "2nd", "3rd", "1st", "2nd", "3rd", "4th", "5th") is None
 
 
-def test_units_that_cannot_be_converted_are_told() -> None:
+def test_units_that_cannot_be_converted_are_recognised() -> None:
     column = pd.Series([*(f"{number}.5 kmpl" for number in range(9)), *(f"{number}.1 km/kg" for number in range(9))])
     found = NumberFormat.of(column)
     assert found is not None

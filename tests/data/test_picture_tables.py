@@ -191,6 +191,6 @@ def test_a_picture_whose_name_differs_by_case_alone_is_that_of_its_row(tmp_path:
     ],
     ids=["no pictures of test", "no labels"],
 )
-def test_what_a_competition_lacks_is_said(tmp_path: Path, files: dict[str, bytes | str], message: str) -> None:
+def test_what_a_competition_lacks_is_reported(tmp_path: Path, files: dict[str, bytes | str], message: str) -> None:
     with pytest.raises(DataError, match=message):
         load("poor", write(tmp_path, files))

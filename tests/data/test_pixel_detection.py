@@ -59,6 +59,6 @@ def test_a_single_row_is_no_image_unless_its_columns_are_called_pixels() -> None
     assert has_pixels(named("pixel{}", first))
 
 
-def test_a_hundred_thousand_genotypes_are_told_from_an_image_in_a_second() -> None:
+def test_a_hundred_thousand_genotypes_are_distinguished_from_an_image_in_a_second() -> None:
     block = np.repeat(genotypes(), 800, axis=1).astype(np.uint8)
     assert not has_pixels({f"rs{number}": block[:, number] for number in range(block.shape[1])})

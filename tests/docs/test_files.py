@@ -27,7 +27,7 @@ def test_a_date_is_read_as_the_page_says(written: str, read: str) -> None:
 
 
 @pytest.mark.parametrize(("written", "read"), rows("a date is a number"))
-def test_a_number_is_a_date_where_the_columns_name_speaks_of_time(written: str, read: str) -> None:
+def test_a_number_is_a_date_if_the_columns_name_suggests_a_time(written: str, read: str) -> None:
     found = parse_dates(pd.Series([int(written)], name="timestamp"))
     assert found is not None
     assert found.tolist() == [pd.Timestamp(read)]

@@ -96,7 +96,7 @@ def test_labels_that_differ_in_their_numbers_alone_keep_them_as_features(
     assert {name: values[f"x: {name}"][0] for name in expected} == expected
 
 
-def test_of_several_texts_around_numbers_it_is_told_which() -> None:
+def test_each_of_several_texts_around_numbers_has_a_code() -> None:
     column = pd.Series([f"{'NS'[number % 2]}{number}.5" for number in range(40)], name="lat")
     found = NumberPairs.fit(column, random_state=0)
     assert found is not None

@@ -174,7 +174,7 @@ def test_scores_that_differ_from_horizon_to_horizon_widen_the_interval_of_a_late
     assert y is one.y
 
 
-def test_a_single_horizon_says_little():
+def test_a_single_horizon_is_weak_evidence():
     one = problem("mae")
     oof = np.full((400, 1), np.nan)
     oof[QUARTERS[3]] = 0

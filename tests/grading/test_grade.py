@@ -104,7 +104,7 @@ def test_a_column_for_each_class_is_graded_in_any_order_of_columns_and_rows(one_
         *[("ant ant", 0.0), ("wasp bee", 0.5), ("ant cat bee", 0.0)],
     ],
 )
-def test_a_ranking_counts_its_first_places_whatever_stands_there(ranking: str, score: float) -> None:
+def test_a_ranking_counts_its_first_places_whatever_labels_they_hold(ranking: str, score: float) -> None:
     problem = problem_of(species("ranking"), metric="map@2")
     frame = problem.tables.sample.assign(kind=ranking)
     assert evaluate(problem.metric, np.ones(M, dtype=int), predictions_of(frame, problem)).value == score
@@ -170,7 +170,7 @@ def test_a_part_of_the_answers_scores_a_part_of_the_rows(home: Path, tmp_path: P
     assert found.notes == ("20 of the submission's 30 rows have no answer, and are not scored.",)
 
 
-def test_ids_written_as_floats_are_joined_where_none_is_written_alike(home: Path, tmp_path: Path) -> None:
+def test_ids_written_as_floats_are_joined_if_no_id_is_written_the_same_way(home: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(home / "answers.csv")
     frame.assign(id=frame["id"].astype(float)).to_csv(tmp_path / "floats.csv", index=False)
     assert graded(home, answers=tmp_path / "floats.csv").to_json() == graded(home).to_json()

@@ -180,7 +180,7 @@ def test_only_internal_errors_of_kaggle_are_retried(kaggle: KaggleServer, tmp_pa
 
 
 @pytest.mark.parametrize("endpoint", ["ListSubmissions", "GetSubmissionLimits", "GetCompetition"])
-def test_a_pause_that_kaggle_asks_for_is_waited_out_and_said(
+def test_a_pause_that_kaggle_requests_is_made_and_reported(
     kaggle: KaggleServer, tmp_path: Path, endpoint: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     kaggle.faults.append(Misbehave(endpoint, 429, times=6, headers={"Retry-After": "0"}))

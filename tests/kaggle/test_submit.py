@@ -61,7 +61,7 @@ def test_a_run_is_submitted_and_its_score_shown_beside_cross_validation(
     assert Path("submissions/titanic/submissions.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_public_score_outside_of_the_forecast_is_said_when_it_comes_and_in_the_list(
+def test_a_public_score_outside_of_the_forecast_is_reported_when_it_comes_and_in_the_list(
     kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kaggle.contests["titanic"].score = lambda _: (0.51, 0.52)
@@ -75,7 +75,7 @@ def test_a_public_score_outside_of_the_forecast_is_said_when_it_comes_and_in_the
     assert "lies outside the expected interval" in " ".join(capsys.readouterr().out.split())
 
 
-def test_selection_bias_is_said_and_forecast_before_the_best_of_several_runs_is_sent(
+def test_selection_bias_is_reported_and_forecast_before_the_best_of_several_runs_is_sent(
     kaggle: KaggleServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for seed in range(3):
@@ -165,7 +165,7 @@ def test_a_csv_is_validated_against_the_files_that_data_names(
     assert "--data is for a CSV file that no run wrote" in capsys.readouterr().err
 
 
-def test_missing_credentials_are_said_before_a_csv_is_validated(
+def test_missing_credentials_are_reported_before_a_csv_is_validated(
     kaggle: KaggleServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KAGGLE_KEY")

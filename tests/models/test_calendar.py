@@ -115,7 +115,7 @@ def test_a_holiday_that_moves_is_foreseen() -> None:
     assert error(*ahead(X, y, years=3)) < 0.04
 
 
-def test_a_date_by_mistake_changes_nothing_and_is_said(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_date_by_mistake_changes_nothing_and_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     X, y = sales(3)
     wrong = pd.concat([X, X.tail(1).assign(day=pd.Timestamp("2099-12-31"))], ignore_index=True)
     right = CalendarRegressor().fit(X, y)
@@ -126,7 +126,7 @@ def test_a_date_by_mistake_changes_nothing_and_is_said(caplog: pytest.LogCapture
     assert found.predict(wrong.tail(1)).max() < 2 * y.max()
 
 
-def test_the_drift_does_not_go_on_for_ever() -> None:
+def test_the_drift_does_not_continue_for_ever() -> None:
     X, y = sales(4, growth=0.1)
     fitted = CalendarRegressor().fit(X, y)
     later = [fitted.predict(X.tail(1).assign(day=pd.Timestamp(f"{year}-06-01")))[0] for year in (2022, 2032, 2099)]

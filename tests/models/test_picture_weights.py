@@ -26,7 +26,7 @@ from tests.pretrained_weights import write_resnet
         ("my-best-fold3.pth", ""),
     ],
 )
-def test_the_name_of_a_file_tells_its_network(name, architecture):
+def test_the_network_is_recognised_by_the_name_of_the_file(name, architecture):
     assert architecture_of(WeightsFile(Path(name), "")) == architecture
 
 
@@ -34,7 +34,7 @@ def test_the_name_of_a_file_tells_its_network(name, architecture):
     ("stated", "architecture"),
     [("resnet18", "resnet18"), ("../../x", ""), (["resnet18"], ""), ("__import__('os')", "")],
 )
-def test_a_config_beside_the_file_tells_its_network_and_is_not_trusted(tmp_path, stated, architecture):
+def test_a_config_beside_the_file_names_its_network_and_is_not_trusted(tmp_path, stated, architecture):
     (tmp_path / "config.json").write_text(json.dumps({"architecture": stated}))
     assert architecture_of(WeightsFile(tmp_path / "model.safetensors", "")) == architecture
 
@@ -78,7 +78,7 @@ def test_a_network_that_only_torchvision_has_is_passed_over_with_the_reason(tmp_
     )
 
 
-def test_a_file_whose_network_nobody_knows_is_refused_saying_how_to_name_it(tmp_path):
+def test_a_file_of_an_unknown_network_is_refused_with_how_to_name_it(tmp_path):
     path = write_resnet(tmp_path / "best.pth")
     with pytest.raises(UsageError, match=r"best.pth: unknown network\)\. Name the file as torch hub does"):
         find_picture_weights(str(path))
@@ -89,7 +89,7 @@ def test_a_model_without_weights_says_where_they_come_from():
         pretrained(Context(task="classification", n_classes=2))
 
 
-def test_torchvision_that_does_not_work_is_said_in_one_line():
+def test_torchvision_that_does_not_work_is_reported_in_one_line():
     picture_weights.why_no_torchvision.cache_clear()
     why = picture_weights.why_no_torchvision()
     assert "\n" not in why

@@ -90,7 +90,7 @@ def test_strings_without_a_known_word_are_predicted() -> None:
     assert np.isfinite(classifier().fit(X, y).predict_proba(np.asarray(["", "zzz?"], dtype=object))).all()
 
 
-def test_word_vectors_tell_kinds_of_words_apart_that_fitting_has_not_seen(tmp_path: Path) -> None:
+def test_word_vectors_distinguish_words_that_are_not_in_the_training_rows(tmp_path: Path) -> None:
     folder = str(made_up_vectors(tmp_path))
     draw = np.random.default_rng(0)
     kinds = draw.integers(2, size=120)

@@ -87,7 +87,7 @@ def test_encoders_in_a_kernels_input_and_the_hubs_cache_are_found(
 def test_a_large_network_is_not_used_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     folder = write(tmp_path / "hub")
-    monkeypatch.setattr(text_weights, "_LARGEST_UNASKED", 1999)
+    monkeypatch.setattr(text_weights, "_MAX_DEFAULT_BYTES", 1999)
     assert find_text_weights().weights is None
     assert find_text_weights(str(folder)).weights is not None
 

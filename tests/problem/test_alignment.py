@@ -103,7 +103,7 @@ def test_ids_of_test_written_as_floats_are_matched_by_number() -> None:
     assert submitted(problem, np.arange(30.0)[:, None])["id"].tolist() == [str(id) for id in given.test["id"]]
 
 
-def test_rows_that_are_joined_by_position_are_said_unless_ids_count_them() -> None:
+def test_rows_that_are_joined_by_position_are_reported_unless_ids_count_them() -> None:
     given = prices()
     test = given.test.drop(columns="id")
     counted = problem_of(replace(given, test=test, sample=given.sample.rename(columns={"id": "key"})))
@@ -130,7 +130,7 @@ def test_a_target_that_test_leaves_empty_is_found_beside_an_unnamed_column_of_id
     assert problem.columns == ("x", "sex")
 
 
-def test_a_clean_of_the_competition_sees_the_blanks_around_text() -> None:
+def test_a_clean_of_the_competition_gets_text_with_its_surrounding_blanks() -> None:
     given = survivors()
     given.train["sex"] = " " + given.train["sex"]
     seen: list[str] = []
@@ -143,7 +143,7 @@ def test_a_clean_of_the_competition_sees_the_blanks_around_text() -> None:
     assert set(seen) == {" male", " female"}
 
 
-def test_a_stub_whose_ids_are_not_those_of_test_is_said_and_extended() -> None:
+def test_a_stub_whose_ids_are_not_those_of_test_is_reported_and_extended() -> None:
     given = prices()
     problem = problem_of(replace(given, sample=given.sample.head(3).assign(id=[7001, 7002, 7003])))
     assert problem.tables.sample["id"].tolist() == given.test["id"].tolist()

@@ -56,7 +56,7 @@ def test_few_times_are_a_block_each_and_rows_of_one_time_stay_together() -> None
     assert pd.Series(problem.blocks).value_counts().eq(3).all()
 
 
-def test_numbers_of_time_form_blocks_of_round_lengths_that_go_on_in_test() -> None:
+def test_numbers_of_time_form_blocks_of_round_lengths_that_continue_in_test() -> None:
     problem = by_time(sales(np.arange(480), test=80))
     times, blocks = problem.tables.train["when"], problem.blocks
     assert blocks is not None

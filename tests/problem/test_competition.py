@@ -110,7 +110,7 @@ def test_a_selection_bias_holds_for_the_competitions_own_metric_alone() -> None:
     assert kept == [0.01, 0.01, 0.0, 0.0]
 
 
-def test_columns_that_test_lacks_are_left_out_and_said() -> None:
+def test_columns_that_test_lacks_are_left_out_and_reported() -> None:
     made = prices()
     made.train["casual"] = 1.0
     found = problem_of(made)

@@ -266,7 +266,7 @@ def test_a_target_that_test_has_a_placeholder_of_is_predicted(tmp_path: Path) ->
     assert problem.targets == ("survived", "second")
 
 
-def test_a_word_that_the_sample_repeats_asks_for_nothing() -> None:
+def test_a_word_that_the_sample_repeats_is_no_evidence() -> None:
     made = survivors()
     problem, _ = found(replace(made, sample=made.sample.assign(Usage="Public")))
     assert problem.targets == ("survived",)
@@ -374,7 +374,7 @@ def test_several_targets_that_are_no_flags_are_refused_for_a_metric_of_classes()
         problem_of(replace(made, train=train, sample=made.sample[["id"]].assign(a=0.5, b=0.5)), metric="auc")
 
 
-def test_one_probability_of_two_words_is_said_to_be_that_of_one(tmp_path: Path) -> None:
+def test_one_probability_of_two_words_is_reported_as_that_of_one(tmp_path: Path) -> None:
     made = survivors(n=150)
     train = made.train.rename(columns={"survived": "churn"})
     train["churn"] = np.where(train["churn"] == 1, "churn", "stay")
@@ -408,7 +408,7 @@ def test_negative_targets_have_no_logarithm_to_be_learned_on() -> None:
     assert not metric.log_target
 
 
-def test_the_id_is_what_is_different_in_each_row_wherever_it_stands(tmp_path: Path) -> None:
+def test_the_id_is_the_column_of_unique_values_at_any_position(tmp_path: Path) -> None:
     made = survivors(n=150)
     write(tmp_path, made.train, made.test, made.test[["sex", "id"]].assign(survived=0))
     problem = prepared("made-by-hand", data=tmp_path)
@@ -486,7 +486,7 @@ def with_stages() -> Tables:
     return tables(train, made.test, sample)
 
 
-def test_a_target_of_another_number_of_classes_than_the_sample_asks_for_is_refused_with_the_one_that_fits() -> None:
+def test_a_target_whose_number_of_classes_contradicts_the_sample_is_refused_with_the_one_that_fits() -> None:
     words = (
         r"the target 'x' has 80 distinct values where the sample submission asks for 3 classes "
         r"\(Stage_a, Stage_b, Stage_c\)\. Did you mean --target Stage\?"
@@ -496,13 +496,13 @@ def test_a_target_of_another_number_of_classes_than_the_sample_asks_for_is_refus
     assert problem_of(with_stages(), target="Stage").targets == ("Stage",)
 
 
-def test_a_target_that_test_holds_is_refused_with_the_one_that_the_sample_asks_for() -> None:
+def test_a_target_that_is_in_test_is_refused_with_the_one_in_the_sample_submission() -> None:
     words = r"test\.csv holds the target 'x', so .* asks for survived\. Did you mean --target survived\?"
     with pytest.raises(DataError, match=words):
         problem_of(survivors(), target="x")
 
 
-def test_a_sample_of_one_number_asks_for_probabilities_of_pictures_and_of_several_targets() -> None:
+def test_a_sample_of_one_number_means_probabilities_for_pictures_and_for_several_targets() -> None:
     made = survivors()
     assert found(made)[0].metric.name == "accuracy"
     rows = {"train": made.train, "test": made.test}

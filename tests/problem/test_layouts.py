@@ -133,7 +133,7 @@ def test_texts_that_identify_the_rows_are_learned_from(repeats: bool, tmp_path: 
 
 
 @pytest.mark.parametrize(("share", "metric"), [(0.5, "accuracy"), (0.06, "auc"), (0.94, "auc")])
-def test_a_sample_of_zeros_stands_for_probabilities_of_a_rare_target(share: float, metric: str) -> None:
+def test_a_sample_of_zeros_means_probabilities_of_a_rare_target(share: float, metric: str) -> None:
     made = survivors(n=200)
     train = made.train.assign(survived=(np.arange(200) < 200 * share).astype(int))
     problem = problem_of(replace(made, train=train))
@@ -151,7 +151,7 @@ def test_targets_of_which_one_is_1_are_scored_as_probabilities_that_sum_to_1(val
     assert (problem.targets, problem.metric.name) == (tuple(names), metric)
 
 
-def test_texts_that_are_all_alike_warn_of_nothing() -> None:
+def test_texts_that_are_all_similar_cause_no_warning() -> None:
     texts = pd.Series([f"a collection of films in {number} parts from the north" for number in range(40)], name="text")
     fitted = TextFeatures.fit(texts, random_state=0)
     assert fitted is not None

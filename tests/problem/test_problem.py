@@ -42,7 +42,7 @@ def test_true_beside_one_is_one_label() -> None:
     assert any("'True' as '1'" in note for note in problem.tables.source.notes)
 
 
-def test_a_test_set_of_one_row_is_said_to_be_a_stub() -> None:
+def test_a_test_set_of_one_row_is_reported_as_a_stub() -> None:
     given = survivors()
     one = problem_of(replace(given, test=given.test.head(1), sample=given.sample.head(1)))
     assert any("test.csv has 1 row beside 80" in note and "kpipe kernel" in note for note in one.tables.source.notes)

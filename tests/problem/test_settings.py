@@ -136,7 +136,9 @@ NO_SETTINGS: list[tuple[str, str, int | None]] = [
 
 
 @pytest.mark.parametrize(("text", "message", "line"), NO_SETTINGS, ids=[text[:40] for text, _, _ in NO_SETTINGS])
-def test_a_mistake_in_the_file_is_told_with_its_place(work: Path, text: str, message: str, line: int | None) -> None:
+def test_a_mistake_in_the_file_is_reported_with_its_place(
+    work: Path, text: str, message: str, line: int | None
+) -> None:
     write(work, text)
     with pytest.raises(InputError, match=message) as caught:
         make_request("titanic", {})
@@ -146,7 +148,7 @@ def test_a_mistake_in_the_file_is_told_with_its_place(work: Path, text: str, mes
     assert str(work / "kpipe.toml") in str(caught.value)
 
 
-def test_a_file_in_another_encoding_is_told_and_a_byte_order_mark_is_read(work: Path) -> None:
+def test_a_file_in_another_encoding_is_reported_and_a_byte_order_mark_is_read(work: Path) -> None:
     (work / "kpipe.toml").write_bytes("[titanic]\ndrop = ['Größe']".encode("latin-1"))
     with pytest.raises(InputError, match=r"kpipe\.toml is not valid TOML: 'utf-8' codec"):
         make_request("titanic", {})

@@ -33,7 +33,7 @@ def test_a_row_split_splits_twice_the_same_and_another_table_by_its_own_rows() -
     assert vars(splitter) == {"train_rows": 0.5}
 
 
-def test_a_row_split_has_one_fold_survives_copies_and_says_its_rows() -> None:
+def test_a_row_split_has_one_fold_survives_copies_and_shows_its_rows() -> None:
     for splitter in (RowSplit(7), copy.copy(RowSplit(7)), pickle.loads(pickle.dumps(RowSplit(7)))):
         assert splitter.get_n_splits() == len(list(splitter.split(np.zeros((9, 1))))) == 1
         assert repr(splitter) == "RowSplit(train_rows=7)"

@@ -179,7 +179,7 @@ def stating(text: str, name: str) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_hint_of_a_new_module_can_be_uncommented_where_it_stands(
+def test_every_hint_of_a_new_module_can_be_uncommented_in_place(
     kind: Callable[[], Tables], mine: Path, tmp_path: Path
 ) -> None:
     data = write(kind(), tmp_path / "data")
@@ -438,7 +438,7 @@ def test_a_package_brings_competitions_by_an_entry_point(home: Path, tmp_path: P
     assert Path(tmp_path / done.stdout.strip()).read_text().startswith("id,y\n")
 
 
-def test_an_entry_point_of_a_package_that_is_gone_is_told_and_left_out(home: Path, tmp_path: Path) -> None:
+def test_an_entry_point_of_a_package_that_is_gone_is_reported_and_left_out(home: Path, tmp_path: Path) -> None:
     info = tmp_path / "gone-1.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: gone\nVersion: 1\n")

@@ -171,7 +171,7 @@ def test_text_with_numbers_in_no_known_form_is_named_unless_it_is_labels() -> No
     assert not named  # nearly each row has its own: its parts are features
     made = written({"code": lambda row: f"{'abcdefg'[row // 3 % 7]}{row // 3}{'uvwxyz'[row // 3 % 6]}"}, n=200)
     (note,) = (note for note in problem_of(made).tables.source.notes if note.startswith("code holds text"))
-    assert "--text code says so, and --drop code" in note
+    assert "If they are labels or text, pass --text code; to leave the column out, pass --drop code." in note
     assert not any("code" in note for note in problem_of(made, text=("code",)).tables.source.notes)
 
 

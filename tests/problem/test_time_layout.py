@@ -78,7 +78,7 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_folds_lie_in_train_as_test_does_and_the_reason_says_so(layout: str) -> None:
+def test_folds_are_arranged_in_train_as_test_is_and_the_reason_says_so(layout: str) -> None:
     made, wanted = LAYOUTS[layout]
     problem = inferred(made)
     assert repr(problem.splitter) == wanted
@@ -157,7 +157,7 @@ def test_numbers_that_are_seconds_since_1970_in_train_alone_are_no_time() -> Non
     assert repr(problem.splitter) == "KFold(n_splits=5, random_state=0, shuffle=True)"
 
 
-def test_a_date_that_is_the_id_tells_how_test_lies() -> None:
+def test_a_date_that_is_the_id_determines_how_test_was_split() -> None:
     made, wanted = LAYOUTS["the end of each month"]
     frames = [frame.drop(columns="id").assign(when=frame["when"].astype(str)) for frame in (made.train, made.test)]
     problem = inferred(tables(*frames, frames[1][["when"]].assign(sold=0.0)))
@@ -176,7 +176,7 @@ def test_the_block_of_an_end_of_a_month_is_that_month() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(30, 400), st.integers(1, 200), st.integers(0, 30), st.integers(1, 3))
-def test_no_layout_ahead_is_refused_and_no_fold_knows_what_it_validates(
+def test_no_layout_ahead_is_refused_and_no_fold_trains_on_what_it_validates(
     days: int, ahead: int, gap: int, rows: int
 ) -> None:
     times = DAYS[: days + ahead + gap] if days + ahead + gap <= len(DAYS) else DAYS

@@ -53,7 +53,9 @@ def test_the_page_lists_every_run_by_competition_and_metric_with_what_it_is_wort
         assert text in page.text
 
 
-def test_runs_on_other_files_stand_apart_since_their_scores_do_not_compare(titanic: Run, tmp_path: Path) -> None:
+def test_runs_on_other_files_are_listed_separately_since_their_scores_cannot_be_compared(
+    titanic: Run, tmp_path: Path
+) -> None:
     held_out = {"data": {"origin": "zip", "path": "holdout/data", "files": {"train.csv": "0" * 64}}, "score": 0.99}
     page = page_of(workspace(tmp_path / "runs", titanic, [{"score": 0.70}, {"score": 0.80}, held_out]))
     assert "Best: 000001 with 0.8000 ±" in page.text
@@ -128,14 +130,14 @@ def test_the_page_of_all_runs_reads_no_data(tmp_path: Path, capsys: pytest.Captu
     assert "kpipe report RUN --data PATH" in capsys.readouterr().err
 
 
-def test_selection_bias_is_said_where_runs_compare(titanic: Run, tmp_path: Path) -> None:
+def test_selection_bias_is_reported_where_runs_compare(titanic: Run, tmp_path: Path) -> None:
     out = workspace(tmp_path / "runs", titanic, [{}, {}, {}])
     assert "Its selection bias among 3 runs is smaller than the digits shown (about 1 independent try)." in (
         page_of(out).text
     )
 
 
-def test_runs_with_and_without_a_vault_are_ranked_apart(titanic: Run, tmp_path: Path) -> None:
+def test_runs_with_and_without_a_vault_are_ranked_separately(titanic: Run, tmp_path: Path) -> None:
     vault = {"vault": {"sha256": "0" * 64}}
     out = workspace(tmp_path / "runs", titanic, [{"score": 0.7}, {"score": 0.8}, {"score": 0.9, **vault}])
     page = page_of(out)

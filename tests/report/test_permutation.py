@@ -23,7 +23,7 @@ def test_importance_is_measured_through_the_ensemble_with_its_weights(three_mode
     assert "The models reproduce the run's predictions." in text
 
 
-def test_the_auc_of_validation_rows_of_one_class_is_said_to_be_undefined(tmp_path: Path) -> None:
+def test_the_auc_of_validation_rows_of_one_class_is_reported_as_undefined(tmp_path: Path) -> None:
     run = kpipe.run("titanic", models=["linear"], folds=2, metric="auc", out=tmp_path)
     validated = (run.oof["Survived"] == 1) & (run.oof["row"] % 2 == 0)
     roles = np.where(validated, "valid", "train")

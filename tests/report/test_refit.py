@@ -38,7 +38,7 @@ def test_all_models_of_the_ensemble_are_trained_again_where_there_is_time(tmp_pa
     assert names(chosen(run, seconds=10.0)) == ["boosting", "linear"]
 
 
-def test_a_minor_model_never_stands_in_for_a_slow_one_which_is_trained_on_fewer_rows(tmp_path: Path) -> None:
+def test_a_minor_model_never_replaces_a_slow_one_which_is_trained_on_fewer_rows(tmp_path: Path) -> None:
     slow = {"name": "boosting", "weight": 0.86, "seconds": 200.0}  # 100 s for each of two folds
     run = loaded(tmp_path, {"name": "linear", "weight": 0.14, "seconds": 0.2}, slow)
     members = chosen(run, seconds=10.0)

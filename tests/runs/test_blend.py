@@ -64,7 +64,7 @@ def test_runs_with_different_targets_are_not_blended(
     assert "it was scored on other rows or other values of price" in capsys.readouterr().err
 
 
-def test_models_of_a_blend_have_unique_names_even_if_the_run_ids_end_alike(
+def test_models_of_a_blend_have_unique_names_even_if_the_run_ids_have_the_same_ending(
     both: tuple[Run, Run], tmp_path: Path
 ) -> None:
     ids = ["20260101T000001Z-aaaaaa", "20260101T000002Z-aaaaaa"]

@@ -49,7 +49,7 @@ def test_the_first_run_is_estimated_by_the_size_of_the_table(tmp_path: Path) -> 
     assert large == "Expected time: roughly 55 s, by the size of the table."
 
 
-def test_a_machine_with_other_work_takes_longer_and_that_is_said(earlier: Path, tmp_path: Path) -> None:
+def test_a_machine_with_other_work_takes_longer_and_that_is_reported(earlier: Path, tmp_path: Path) -> None:
     said = "Expected time: roughly 8 s, by the size of the table and other work on this machine (without it, 4 s)."
     assert expected_time(replace(WORK, slowness=2.0), tmp_path) == said
     assert expected_time(replace(WORK, slowness=1.1), tmp_path) == expected_time(WORK, tmp_path)
@@ -77,11 +77,11 @@ def test_a_budget_is_the_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken", [{"rows": None}, {"machine": []}, {"fits": "x", "seconds": None}])
-def test_a_record_that_says_too_little_is_no_error(earlier: Path, tmp_path: Path, broken: dict[str, Any]) -> None:
+def test_an_incomplete_record_is_no_error(earlier: Path, tmp_path: Path, broken: dict[str, Any]) -> None:
     assert expected_time(WORK, changed(earlier, tmp_path, **broken)).startswith("Expected time: ")
 
 
-def test_a_run_says_it_before_training(tmp_path: Path) -> None:
+def test_a_run_reports_it_before_training(tmp_path: Path) -> None:
     request = RunRequest("titanic", data="sample", models="linear", folds=2, jobs=1, out=tmp_path)
 
     def said() -> str:

@@ -192,7 +192,7 @@ def test_a_run_is_found_by_its_name_and_by_the_words_last_and_best(named: Path, 
         ("none-such/best", "There is no finished run of none-such"),
     ],
 )
-def test_a_name_that_stands_for_no_run_or_several_is_an_error_that_helps(named: Path, name: str, says: str) -> None:
+def test_a_name_of_no_run_or_of_several_is_an_error_that_helps(named: Path, name: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         find_run(name, named)
 

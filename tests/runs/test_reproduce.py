@@ -68,7 +68,7 @@ def test_changed_data_is_named_and_the_new_run_is_kept(folder: Path, capsys: pyt
     assert len([*first.path.parent.iterdir()]) == 2
 
 
-def test_submissions_of_other_columns_are_said_to_have_them(finished: Run, tmp_path: Path) -> None:
+def test_submissions_of_other_columns_are_reported_with_these_columns(finished: Run, tmp_path: Path) -> None:
     second = copy_run(finished, tmp_path / "again", submission={**finished.record["submission"], "sha256": "0" * 64})
     lines = (second.path / "submission.csv").read_text().splitlines(keepends=True)
     (second.path / "submission.csv").write_text("".join(["PassengerId,survived\n", *lines[1:]]))

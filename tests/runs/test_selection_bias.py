@@ -73,7 +73,7 @@ def test_the_selection_bias_does_not_depend_on_the_run_that_one_looks_at(tmp_pat
     assert len({estimate_selection_bias(run).expected for run in runs}) == 1
 
 
-def test_the_best_of_equal_scores_is_the_run_that_best_stands_for(tmp_path: Path) -> None:
+def test_the_best_of_equal_scores_is_the_run_that_the_name_best_selects(tmp_path: Path) -> None:
     runs = [fake_run(tmp_path, name, 1) for name in ("run-a", "run-b", "run-c")]
     assert estimate_selection_bias(runs[0]).best == find_run("best", tmp_path).record["run_id"] == "run-c"
 

@@ -21,7 +21,7 @@ RECORD = {
 }
 
 
-def test_the_terminal_the_report_and_the_notebook_write_a_negative_score_alike(
+def test_the_terminal_the_report_and_the_notebook_format_a_negative_score_in_the_same_way(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     written = "\N{MINUS SIGN}0.0500 ± 0.0100"

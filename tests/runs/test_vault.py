@@ -64,7 +64,7 @@ def test_a_vault_that_was_changed_by_hand_is_refused(tmp_path: Path, change: dic
         read_vault(tmp_path)
 
 
-def test_rows_are_found_by_id_and_their_absence_is_said() -> None:
+def test_rows_are_found_by_id_and_their_absence_is_reported() -> None:
     import pandas as pd
 
     train, locked = pd.DataFrame({"PassengerId": [9, 8, 7]}), vault().locked

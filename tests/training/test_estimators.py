@@ -182,7 +182,7 @@ class CountsRows(TransformerMixin, BaseEstimator):
     ("name", "expected"),
     [("neural", True), ("tabular-net", True), ("mlp", True), ("linear", False), ("boosting", False)],
 )
-def test_models_that_compute_on_the_gpu_are_told_by_their_parameters(name: str, expected: bool) -> None:
+def test_models_that_compute_on_the_gpu_are_recognised_by_their_parameters(name: str, expected: bool) -> None:
     problem = problem_of(survivors())
     for device in ("cpu", "cuda", "mps"):
         context = make_context(problem, seed=0, threads=1, device=device)

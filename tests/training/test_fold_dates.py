@@ -20,7 +20,7 @@ def dated(splitter: object = None) -> Problem:
     return problem_of(made, splitter=splitter)
 
 
-def test_the_dates_of_each_fold_the_override_and_the_refit_are_said() -> None:
+def test_the_dates_of_each_fold_the_override_and_the_refit_are_reported() -> None:
     problem = dated()
     sentences = describe_fold_dates(problem, make_folds(problem))
     assert "test comes after train: 2020-03-21 to 2020-03-30" in sentences[0]

@@ -221,7 +221,7 @@ def test_folds_with_the_same_rows_are_the_same_in_whatever_order() -> None:
     assert not same_rows(folds, Folds(train=folds.train[:1], valid=folds.valid[:1]))
 
 
-def test_two_folds_of_a_large_table_are_used_and_that_is_said_unless_the_user_asks_for_more() -> None:
+def test_two_folds_of_a_large_table_are_used_and_that_is_reported_unless_the_user_asks_for_more() -> None:
     made = survivors(200_000)
     problem = problem_of(made)
     folds = make_folds(problem)

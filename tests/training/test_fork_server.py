@@ -92,7 +92,7 @@ if __name__ == "__main__":
 """
 
 
-def test_large_arrays_reach_forked_workers_and_nothing_is_said_of_their_files(tmp_path: Path) -> None:
+def test_large_arrays_reach_forked_workers_and_no_message_mentions_their_files(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(_ARRAYS)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}

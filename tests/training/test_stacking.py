@@ -57,7 +57,7 @@ def test_stackers_predict_every_row_like_any_other_model(tables) -> None:
     ]
 
 
-def test_the_stacker_of_a_fold_never_sees_the_targets_of_that_fold() -> None:
+def test_the_stacker_of_a_fold_is_not_fitted_on_the_targets_of_that_fold() -> None:
     tables = prices(n=120, m=30)
     problem, folds, _ = before = stacked_run(tables)
     changed = problem.y.copy()

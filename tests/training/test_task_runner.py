@@ -49,7 +49,7 @@ def test_fits_that_may_be_shortened_need_a_share_of_the_time_of_those_before(sha
     ],
     ids=["only model", "first model", "another model", "additional seed"],
 )
-def test_fits_are_told_when_they_are_stopped_unless_they_should_give_way(
+def test_fits_get_the_time_at_which_they_are_stopped_unless_other_models_wait(
     needed: bool, last: bool, again: bool, told: list[int]
 ) -> None:
     rows = np.arange(6)

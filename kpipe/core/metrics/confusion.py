@@ -12,7 +12,7 @@ from sklearn import metrics as skm
 
 __all__ = ["balanced_accuracy", "f1", "matthews", "quadratic_kappa"]
 
-_MOST_CODES = 10_000  # larger numbers are not class codes, and their matrix would be too large
+_MAX_CODES = 10_000  # larger numbers are not class codes, and their matrix would be too large
 
 
 def balanced_accuracy(y: np.ndarray, labels: np.ndarray) -> float:
@@ -107,7 +107,7 @@ def _confusion_matrix(y: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
     """(k, k) rows by class and predicted label, for the classes that occur; None if the input is not coded labels."""
     if y.ndim != 1 or y.shape != labels.shape or not len(y) or not all(a.dtype.kind in "iu" for a in (y, labels)):
         return None
-    if min(y.min(), labels.min()) < 0 or max(y.max(), labels.max()) >= _MOST_CODES:
+    if min(y.min(), labels.min()) < 0 or max(y.max(), labels.max()) >= _MAX_CODES:
         return None
     size = int(max(y.max(), labels.max())) + 1
     present = np.flatnonzero(np.bincount(y, minlength=size) + np.bincount(labels, minlength=size))

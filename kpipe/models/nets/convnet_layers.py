@@ -48,7 +48,7 @@ LAYERS: dict[str, tuple[ConvLayer, ...]] = {
 class ConvNetwork(nn.Module):
     """Convolutions over squares of 2 × 2, 4 × 4 or 8 × 8 pixels, the maximum of each channel, and one linear layer.
 
-    Four times the channels stand for a square of pixels, so that the first convolution sees 6 × 6 pixels in steps of 2;
+    Four times the channels hold a square of pixels, so that the first convolution covers 6 × 6 pixels in steps of 2;
     one of 5 × 5 with stride 2 takes 1.6 times as long.
     Images of up to 160 pixels to a side take no longer than those of 40.
 

@@ -103,7 +103,7 @@ def train_learner(
     inputs : ndarray of shape (n, ...)
         The network gets batches of it as they are.
     targets : ndarray of shape (n,) or (n, k)
-        As ``loss(outputs, targets)`` wants them.
+        As ``loss(outputs, targets)`` takes them.
     loss : callable
         (outputs, targets) → the mean loss.
     schedule : Schedule

@@ -111,7 +111,7 @@ class Recipe:
         return batches * max(self.epochs, math.ceil(self.min_steps / batches))
 
     def of(self, steps: int, rows: int) -> Recipe:
-        """The recipe of a training of so many steps, which may be fewer than it asks for.
+        """The recipe for a training of a given number of steps, which may be fewer than it specifies.
 
         Parameters
         ----------
@@ -173,7 +173,7 @@ def train(
     inputs : ndarray of shape (n, ...)
         Of any dtype; the network gets batches of it as they are.
     targets : ndarray of shape (n,) or (n, k)
-        As ``loss(outputs, targets)`` wants them.
+        As ``loss(outputs, targets)`` takes them.
     loss : callable
         (outputs, targets) → the mean loss.
     recipe : Recipe
@@ -286,7 +286,7 @@ class _Training:
 
 
 def _plan(set_up: _SetUp, build_quick: Callable[[], nn.Module]) -> Schedule:
-    """The steps that the recipe asks for, or as many as the fit has time for, measured on a copy of the network."""
+    """The steps that the recipe specifies, or as many as the fit has time for, measured on a copy of the network."""
     steps = set_up.recipe.steps(len(set_up.inputs))
     if current_limit() is None:
         return Schedule(steps)

@@ -78,7 +78,7 @@ def _seeded(device: torch.device, seed: int) -> Iterator[None]:
 
 
 def autocast(machine: Machine, device: torch.device) -> torch.autocast:
-    """A context that computes in bfloat16 if the machine asks for it.
+    """A context that computes in bfloat16 if the machine's settings say so.
 
     Parameters
     ----------

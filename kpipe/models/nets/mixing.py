@@ -17,16 +17,16 @@ __all__ = ["cut_mix", "mixed_loss"]
 
 
 def cut_mix(images: Tensor, generator: torch.Generator, *, share: float) -> tuple[Tensor, Tensor]:
-    """Images of which a box is taken from the image before them, and the share of each that is still its own.
+    """Replace a box of each image by that of the image before it, and return the share of an image that is unchanged.
 
-    The box is the same for all images of a batch. No number is read from the device.
+    The box is the same for all images of a batch. No value is copied from the device to the host.
 
     Parameters
     ----------
     images : Tensor of shape (n, channels, height, width)
-        In random order.
+        A batch in random order.
     generator : Generator
-        Of the box, on the device of the images.
+        Draws the box; on the device of the images.
     share : float
         Probability of a box.
 

@@ -1,4 +1,4 @@
-"""Pictures as a pretrained network sees them: enlarged, in colour, in batches of one size."""
+"""Prepare pictures as input of a pretrained network: enlarged, in colour, in batches of one size."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def network_outputs(
     machine: Machine,
     batch_size: int,
 ) -> np.ndarray:
-    """What a network gives for pictures, the mean over a picture and its mirror image.
+    """The outputs of a network, averaged over each picture and its mirror image.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ def pretrained(context: Context, *, weights: str | None = None, side: int = 0, *
     weights : str or None, default=None
         A file or folder of weights.
     side : int, default=0
-        Pixels of the longer side of the pictures that the network sees; 0 for 128, and for larger pictures their own
+        Pixels of the longer side of the network's input pictures; 0 for 128, and for larger pictures their own
         size, up to 224.
     **options
         Parameters of scikit-learn's ``LogisticRegression`` (classification) or ``Ridge`` (regression).
@@ -105,7 +105,7 @@ def choose_weights(place: str | None, context: Context) -> Weights:
 
 
 def seen_size(shape: tuple[int, int, int], side: int) -> tuple[int, int]:
-    """The size in which a pretrained network sees pictures.
+    """The size of a pretrained network's input pictures.
 
     Parameters
     ----------

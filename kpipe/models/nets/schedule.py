@@ -38,7 +38,7 @@ class Schedule:
     steps : int
         As planned: the learning rate has fallen to 0 after them.
     shortened : bool
-        Whether that is fewer than the recipe asks for.
+        Whether that is fewer than the recipe specifies.
     stop_after : int, optional
         Steps after which a training that is repeated was stopped.
     stop_at : float

@@ -1,4 +1,4 @@
-"""The network behind ``tabular-net``: piecewise linear encodings, embeddings, and members that share weights."""
+"""The network of ``tabular-net``: piecewise linear encodings, embeddings, and ensemble members that share weights."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from kpipe.models.nets.tabular_encoding import TableEncoding
 
 __all__ = ["TabularNetwork", "input_width", "scales_inputs_per_member"]
 
-_EMBEDDING = 8  # numbers that stand for a category of a high-cardinality column
-_MAX_OWN = 1024  # inputs up to which each member multiplies them by a vector of its own
+_EMBEDDING = 8  # dimensions of the embedding of a high-cardinality column
+_MAX_SCALED_INPUTS = 1024  # number of inputs up to which each member multiplies them by a vector of its own
 
 
 def input_width(encoding: TableEncoding) -> int:
@@ -33,7 +33,7 @@ def input_width(encoding: TableEncoding) -> int:
 
 
 def scales_inputs_per_member(width: int) -> bool:
-    """Whether each member multiplies the inputs by a vector of its own; of wide tables the first layer is shared.
+    """Whether each member multiplies the inputs by a vector of its own; for wide tables, the first layer is shared.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def scales_inputs_per_member(width: int) -> bool:
     bool
         Whether there are few enough inputs.
     """
-    return width <= _MAX_OWN
+    return width <= _MAX_SCALED_INPUTS
 
 
 class TabularNetwork(nn.Module):
@@ -60,9 +60,9 @@ class TabularNetwork(nn.Module):
     hidden, depth : int
         Size and number of the hidden layers.
     members : int
-        Networks that share matrices.
+        Number of ensemble members, which share matrices.
     dropout : float
-        Share of hidden units that a step leaves out.
+        Share of hidden units that are dropped in a step.
     """
 
     bin_columns: Tensor
@@ -91,7 +91,7 @@ class TabularNetwork(nn.Module):
         self.head_bias = nn.Parameter(torch.empty(members, 1, outputs).uniform_(-bound, bound))
 
     def _add_bins(self, encoding: TableEncoding) -> None:
-        """Per bin its column, its start and its length."""
+        """Register the column, start and length of each bin as buffers."""
         binned = [(number, edges) for number, edges in enumerate(encoding.edges) if len(edges)]
         columns = np.concatenate([np.full(len(edges) - 1, number) for number, edges in binned] or [np.zeros(0)])
         starts = np.concatenate([edges[:-1] for _, edges in binned] or [np.zeros(0)])
@@ -129,7 +129,7 @@ class TabularNetwork(nn.Module):
 
 
 class _SharedLinear(nn.Module):
-    """(members, rows, size) → the same shape: one matrix, with vectors of each member's own around it."""
+    """(members, rows, size) → the same shape: a shared matrix between scaling vectors of each member."""
 
     def __init__(self, size: int, members: int) -> None:
         super().__init__()

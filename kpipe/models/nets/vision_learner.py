@@ -77,7 +77,7 @@ class VisionLearner(NetClassifierMixin, BaseEstimator):
     weights : Weights
         Of the network.
     side : int, default=0
-        Pixels of the longer side of the pictures that the network sees; 0 for 128, and for larger pictures their own
+        Pixels of the longer side of the network's input pictures; 0 for 128, and for larger pictures their own
         size, up to 224.
     freeze_epochs, epochs, lr
         Of fastai's ``fine_tune``: epochs of the head alone, then of all layers, and the head's learning rate.

@@ -18,7 +18,7 @@ _MAX_FURTHER = 5  # labels of a column that the sample submission may lack, for 
 
 
 def infer_target(competition: Competition, tables: Tables) -> Step:
-    """The columns of train that the sample submission asks for.
+    """The columns of train that the sample submission requires predictions of.
 
     Raises
     ------

@@ -24,12 +24,12 @@ __all__ = ["SEE_SHOW", "convert_text_columns", "handles_columns_itself"]
 
 _MIN_SHARE = 0.95  # of the cells must be numbers or dates, or the column stays text
 _MIN_SHARE_BESIDE_WORDS = 0.5  # if the other cells are few distinct words
-_SHARE_OF_WORDS, _MIN_VALUES = 0.03, 40  # distinct words per distinct value; lower limit of the number of values
+_SHARE_OF_WORDS, _MIN_VALUES = 0.03, 40  # distinct words per distinct value, of which at least 40 are assumed
 _MIN_DIGITS, _MIN_NEW = 0.9, 0.5  # shares of cells with digits, and of test's cells that train lacks, worth a note
 _MAX_CLASSES = 20  # distinct texts of a target that may be classes
 _SAMPLED = 1000  # rows of each table
 _MIN_UNIQUE = 0.1  # distinct integers per row; with fewer they are codes
-SEE_SHOW = "(see kpipe show)."  # the end of a note that only a run shows
+SEE_SHOW = "(see kpipe show)."  # the end of a note that is printed by runs, but not by kpipe show
 _SHOWN = 3  # columns that get a note of their own at the start of a run
 
 
@@ -45,10 +45,11 @@ class _Conversion:
 
 
 def convert_text_columns(competition: Competition, tables: Tables) -> tuple[Tables, dict[str, str]]:
-    """Convert columns of text to numbers and dates, decided on train and test together.
+    """Convert columns of text to numbers and dates, by the cells of train and test together.
 
-    A column is unchanged if fewer than 95 % of its distinct cells are numbers or dates, if it identifies rows, or if
-    the competition's own code handles it: the competition states columns, features or models, or reads it as text.
+    A column is converted if at least 95 % of its cells are numbers or dates, or at least half of them and the others
+    are a few words that repeat, such as "Varies". It is unchanged if it identifies rows, or if the competition's own
+    code handles it: the competition states columns, features or models, or declares the column as text.
 
     Parameters
     ----------
@@ -113,7 +114,7 @@ def _conversions(competition: Competition, tables: Tables) -> Iterator[tuple[str
 
 
 def handles_columns_itself(competition: Competition) -> bool:
-    """Whether the competition's own code handles the columns. Modules written by kpipe new state what was inferred.
+    """Whether the competition's own code handles the columns, unlike a module that kpipe new wrote.
 
     Parameters
     ----------
@@ -225,8 +226,8 @@ def _may_be_amounts(competition: Competition, tables: Tables, name: str) -> bool
     if competition.task == "classification" or pd.api.types.is_numeric_dtype(tables.train[name]):
         return False
     sample = [column for column in tables.sample.columns[1:] if column in (name, *competition.targets)]
-    asked = tables.sample[sample or list(tables.sample.columns[-1:])]
-    is_number = all(pd.api.types.is_numeric_dtype(asked[column]) for column in asked.columns)
+    placeholders = tables.sample[sample or list(tables.sample.columns[-1:])]
+    is_number = all(pd.api.types.is_numeric_dtype(placeholders[column]) for column in placeholders.columns)
     return is_number or tables.train[name].nunique() > _MAX_CLASSES
 
 
@@ -249,7 +250,7 @@ def _plain_submission(sample: pd.DataFrame, name: str, made: _Conversion) -> str
 
 
 def _nearly_all(values: pd.Series, text: pd.Series) -> pd.Series | None:
-    """The values, if at most 5 % of the cells were not parsed, or only a few repeated words such as "Varies"."""
+    """The values, if at most 5 % of the cells were not parsed, or at most half, and these are a few repeated words."""
     present, all_cells = values.notna().sum(), text.notna().sum()
     if present >= _MIN_SHARE * all_cells > 0:
         return values
@@ -274,12 +275,12 @@ def _example(text: pd.Series, values: pd.Series) -> str:
 
 
 def _unlike_units(train: pd.Series, test: pd.Series) -> str:
-    """A warning if one table has a unit in every cell and the other in none: 51.3% may be 0.513 there."""
+    """A warning if one table has a unit in nearly every cell and the other in hardly any: 51.3% may be 0.513 there."""
     shares = [part.dropna().astype(str).str.contains(r"[^\d\s.,+-]").mean() for part in (train, test)]
     if max(shares) < _MIN_SHARE or min(shares) > 1 - _MIN_SHARE:
         return ""
     with_unit, without = ("train", "test") if shares[0] > shares[1] else ("test", "train")
-    return f"; {with_unit} writes a unit and {without} does not: check that both have the same meaning"
+    return f"; {with_unit} writes a unit and {without} does not: check that their numbers have the same meaning"
 
 
 def _lost(text: pd.Series, values: pd.Series) -> str:
@@ -302,8 +303,9 @@ def _notes_on_unread(competition: Competition, tables: Tables, found: Mapping[st
         cell = str(tables.train[name].dropna().iloc[0])[:40]
         yield (
             f"{name} holds text with numbers, such as {cell!r}, which kpipe does not read as numbers or dates, and "
-            f"most of test's values are new. If they are numbers, write them plainly, in the file or in clean (kpipe "
-            f"new {competition.slug}); if they are labels, --text {name} says so, and --drop {name} leaves them out."
+            f"most of test's values are new. If they are numbers, convert them to plain numbers, in the file or in clean "
+            f"(kpipe new {competition.slug}). If they are labels or text, pass --text {name}; to leave the column out, "
+            f"pass --drop {name}."
         )
 
 

@@ -227,7 +227,7 @@ def test_a_step_function_of_ones_own_on_tied_rows_has_a_standard_error() -> None
     assert evaluate(worst, y, np.tile([[0.5], [1.0]], (200, 1))).standard_error > 0
 
 
-def test_groups_that_are_all_alike_do_not_make_a_score_certain() -> None:
+def test_groups_that_are_all_equal_do_not_make_a_score_certain() -> None:
     y, predictions = np.zeros(40, dtype=int), np.eye(2)[[0, 1] * 20]  # one of two is right in every group
     paired = evaluate(METRICS["accuracy"], y, predictions, groups=np.arange(40) // 2)
     assert paired.standard_error == pytest.approx(evaluate(METRICS["accuracy"], y, predictions).standard_error)

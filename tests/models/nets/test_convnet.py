@@ -242,7 +242,7 @@ def test_one_network_learns_several_targets_that_are_0_or_1(digits):
     assert (np.mean((proba > 0.5) == targets[600:1000], axis=0) > 0.85).all()
 
 
-def test_a_picture_and_its_mirror_image_are_predicted_alike():
+def test_a_picture_and_its_mirror_image_get_the_same_prediction():
     pictures = np.random.default_rng(0).integers(0, 255, (40, 8, 6, 3)).astype(np.uint8)
     net = photo_net(Context(task="classification", n_classes=2), shape=(8, 6, 3), epochs=1, min_steps=5)
     net.fit(pictures.reshape(40, -1), np.arange(40) % 2)

@@ -7,7 +7,7 @@ from kpipe.models.nets.picture_batches import to_pictures
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 6])
-def test_a_network_for_colour_pictures_sees_all_channels_of_a_row(channels: int) -> None:
+def test_a_network_for_colour_pictures_gets_all_channels_of_a_row(channels: int) -> None:
     rows = (torch.arange(channels, dtype=torch.uint8) * 40).repeat(4 * 4).reshape(1, -1)
     each = 3 if channels % 3 == 0 else 1
     wide = 4 * (channels // each)
