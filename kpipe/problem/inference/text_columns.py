@@ -303,9 +303,9 @@ def _notes_on_unread(competition: Competition, tables: Tables, found: Mapping[st
         cell = str(tables.train[name].dropna().iloc[0])[:40]
         yield (
             f"{name} holds text with numbers, such as {cell!r}, which kpipe does not read as numbers or dates, and "
-            f"most of test's values are new. If they are numbers, convert them to plain numbers, in the file or in clean "
-            f"(kpipe new {competition.slug}). If they are labels or text, pass --text {name}; to leave the column out, "
-            f"pass --drop {name}."
+            f"most of test's values are new. If they are numbers, convert them to plain numbers, in the file or "
+            f"in clean (kpipe new {competition.slug}). If they are labels or text, pass --text {name}; to leave the "
+            f"column out, pass --drop {name}."
         )
 
 
