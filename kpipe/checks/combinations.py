@@ -23,13 +23,13 @@ __all__ = [
 
 _NUMBERS, _SCREENED = 50, 300  # columns that are paired; rows of the screening
 _MIN_SKILL = 0.95  # 2 AUC - 1, or the rank correlation, from which a pair of columns is examined
-_MAX_CATEGORIES, _MOST_COLUMNS, _MAX_CELLS = 12, 24, 120  # categories of a column; columns; combinations of categories
+_MAX_CATEGORIES, _MAX_COLUMNS, _MAX_CELLS = 12, 24, 120  # categories of a column; columns; combinations of categories
 # Rows, and share of errors removed, by which joint categories are screened.
 _SCREENED_CELLS, _MIN_CELL_SKILL = 1_000, 0.9
 _MISSING = (0.01, 0.99)  # shares of missing values between which the missingness of a column is examined
 _MODULI = (3, 4, 6, 7, 8, 9, 11, 12, 13, 16, 24, 60)  # those of a decimal's last digits are among the parts of numbers
 _BITS = 20  # binary digits of a whole number that are examined
-_FLAGS, _MOST_FLAGS = 3, 12  # categories, and number, of columns of which four and five are joined
+_FLAGS, _MAX_FLAGS = 3, 12  # categories, and number, of columns of which four and five are joined
 _TEXTS = 8
 _COMBINATIONS: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "{} minus {}": lambda a, b: a - b,
@@ -237,9 +237,9 @@ def joint_categories(X: pd.DataFrame, cells: Screen) -> Iterator[Derived]:
     Derived
         Those that pass a screening in some of the rows.
     """
-    columns = dict(sorted(_category_codes(X), key=lambda one: int(one[1].max()))[:_MOST_COLUMNS])
+    columns = dict(sorted(_category_codes(X), key=lambda one: int(one[1].max()))[:_MAX_COLUMNS])
     some = np.random.default_rng(2).permutation(len(X))[:_SCREENED_CELLS]
-    flags = [name for name, codes in columns.items() if codes.max() < _FLAGS][:_MOST_FLAGS]
+    flags = [name for name, codes in columns.items() if codes.max() < _FLAGS][:_MAX_FLAGS]
     for size, of in ((2, list(columns)), (3, list(columns)), (4, flags), (5, flags)):
         made = [
             (names, joint)

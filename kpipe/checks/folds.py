@@ -28,7 +28,7 @@ __all__ = [
 # Share of validation rows, on average over the folds, for which later rows may be among the training rows.
 _MAX_EARLIER = 0.05
 _MIN_TIMES = 12  # different whole numbers that count as months or days
-_FEWEST_SECONDS = 100  # different ones, of a column that says by nothing else that it counts them
+_MIN_SECONDS = 100  # different ones, of a column that says by nothing else that it counts them
 
 
 def disjoint_rows(_: Problem, folds: Folds) -> Iterator[Finding]:
@@ -146,7 +146,7 @@ def time_values(column: pd.Series) -> pd.Series | None:
     """
     dates = parse_dates(column)
     if dates is None and pd.api.types.is_integer_dtype(column):
-        counts_seconds = epoch_unit(column) is not None and column.nunique() > _FEWEST_SECONDS
+        counts_seconds = epoch_unit(column) is not None and column.nunique() > _MIN_SECONDS
         is_time = is_named_after_time(column) or counts_seconds or _are_calendar_numbers(column)
         return column if is_time else None
     return dates

@@ -29,7 +29,7 @@ _MAX_DIFFERENCE, _SIGNIFICANT = 0.15, 3.5
 # have at least so many groups.
 _SHARED, _NONE, _MIN_GROUPS = 0.5, 0.005, 50
 # Parts of texts and numbers: of columns with at least so many values per row, at most so many; most have the part.
-_FEW, _TEXTS, _NUMBERS, _MOST = 0.2, 6, 40, 0.8
+_FEW, _TEXTS, _NUMBERS, _MAXIMUM = 0.2, 6, 40, 0.8
 _PATTERNS = {
     "first part": r"^([^\W_]{2,})[\W_]",
     "last part": r"[\W_]([^\W_]{2,})\W*$",
@@ -44,7 +44,7 @@ _JOINED, _MIN_JOINED, _KNOWN = 8, 5, 0.9
 # By which numbers are divided: the whole part may name a group.
 _DROPPED = {1: "its decimals", 10: "its last digit", 100: "its last two digits", 1_000: "its last three digits"}
 _CELLS = 1_000  # per column, of a grid on which neighbouring rows may be of one place
-_MOST_EXACT = 2.0**53  # float64 holds all integers below it
+_MAX_EXACT = 2.0**53  # float64 holds all integers below it
 _ROWS = 10_000  # of a large table that are used, on average
 
 
@@ -156,7 +156,7 @@ def _parts(problem: Problem) -> Iterator[_Column]:
         cells = [frame[column].astype("string").str.casefold() for frame in (train, test)]
         for which, pattern in _PATTERNS.items():
             ours, theirs = (text.str.extract(pattern, expand=False) for text in cells)
-            if ours.notna().mean() > _MOST:
+            if ours.notna().mean() > _MAXIMUM:
                 yield f"the {which} of {column}", ours, theirs
         ours, theirs = (text.str.findall(r"\w+").map(sorted, na_action="ignore").str.join(" ") for text in cells)
         yield f"{column}, ignoring case and word order,", ours, theirs
@@ -205,7 +205,7 @@ def _cells(column: pd.Series, train: pd.Series) -> pd.Series:
 
 def _to_integers(numbers: pd.Series) -> pd.Series:
     """Whole numbers as Int64; infinite ones, and those too large to be exact, are missing."""
-    return numbers.where(numbers.abs() < _MOST_EXACT).astype("Int64")
+    return numbers.where(numbers.abs() < _MAX_EXACT).astype("Int64")
 
 
 def _pairs(problem: Problem) -> Iterator[_Column]:

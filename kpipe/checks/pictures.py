@@ -30,7 +30,7 @@ _ROWS_OF_A_CLASS = 5  # at least, so that a tree can learn a class
 # Share of the most common class's errors that a column about the files removes; more for their sizes, since the
 # textures that pictures show affect these, too.
 _REVEALED, _REVEALED_BY_SIZE = 0.3, 0.5
-_MOST_IN_TEST = 0.02  # share of test's pictures, beyond validation's, that may be in train
+_MAX_IN_TEST = 0.02  # share of test's pictures, beyond validation's, that may be in train
 
 
 def duplicate_pictures(problem: Problem, folds: Folds) -> Iterator[Finding]:
@@ -181,7 +181,7 @@ def _finding(problem: Problem, pairs: np.ndarray, of_test: np.ndarray, fold_of: 
             f"separated by fold {fold_of[place] + 1}. Keep such pictures in one fold (groups=, --split COLUMN), or "
             "drop the copies in clean.",
         )
-    if there - here > _MOST_IN_TEST and -z > _SIGNIFICANT:
+    if there - here > _MAX_IN_TEST and -z > _SIGNIFICANT:
         place = int(np.flatnonzero(of_test[:, 1] >= 0)[0])
         names = f"{_name(test, of_test[place, 0])} of test and {_name(train, of_test[place, 1])} of train"
         return (

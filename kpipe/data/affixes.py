@@ -13,7 +13,7 @@ import pyarrow as pa
 __all__ = ["Affixes"]
 
 _MIN_SHARE = 0.95  # of the cells must share the words
-_MOST = 12  # words on either side
+_MAXIMUM = 12  # words on either side
 _START = re.compile(r"\D*")
 _SIGNS = " \t\xa0-+−–($€£¥₹₽₩"  # noqa: RUF001 - characters that may begin a number
 _ENDS = re.compile(r"[^\d\s]+$"), re.compile(r"\S+$")  # signs and letters, else a word with digits
@@ -55,13 +55,13 @@ class Affixes:
         """
         texts = [_plain(cell) for cell in cells.to_pylist()]
         leading: list[str] = []
-        while len(leading) < _MOST and (word := _common(texts, _first_word)):
+        while len(leading) < _MAXIMUM and (word := _common(texts, _first_word)):
             leading.append(word)
             texts = [_without_first(text, word) for text in texts]
         prefix = _common(texts, _lead)
         texts = [text.removeprefix(prefix).lstrip() for text in texts]
         trailing: list[str] = []
-        while len(trailing) < _MOST and (word := _common(texts, _last_word)):
+        while len(trailing) < _MAXIMUM and (word := _common(texts, _last_word)):
             trailing.append(word)
             texts = [_without_last(text, word) for text in texts]
         changed = leading or prefix or trailing or any(_ORDINAL.search(text) for text in texts)

@@ -70,7 +70,7 @@ _FORMATTED = r"^\D*\d+\D+\d|\p{Sc}|[%:]"  # a number with a mark in it, or an am
 _RANGE = r"(?i)^(?P<low>[^-–]*\d[^-–]*?)\s*(?:-|–|\bto\b)\s*(?P<high>[^-–]*\d[^-–]*)$"
 _MAX_RANGES = 0.5  # of the cells; if more are ranges, both of their numbers become features
 _ORDINALS = {"st", "nd", "rd", "th"}
-_MOST_UNITS, _MIN_FRACTIONS = 6, 0.5  # distinct units that cannot be converted; share of cells with decimals
+_MAX_UNITS, _MIN_FRACTIONS = 6, 0.5  # distinct units that cannot be converted; share of cells with decimals
 
 
 @dataclass(frozen=True)
@@ -370,7 +370,7 @@ def _same_scale(amounts: pa.StructArray, written: list[str], decimal: str) -> di
 
 def _are_units(counts: Counter[str], amounts: pa.StructArray) -> bool:
     """Whether cells have few units, which repeat and cannot be converted, unlike the letters of labels (1A, 2B)."""
-    if counts.keys() <= _ORDINALS or len(counts) > _MOST_UNITS or min(counts.values()) < 2 or len({*counts} - {""}) < 2:
+    if counts.keys() <= _ORDINALS or len(counts) > _MAX_UNITS or min(counts.values()) < 2 or len({*counts} - {""}) < 2:
         return False
     have_fractions = matches(pc.struct_field(amounts, "number"), r"\d[.,]\d{1,2}$").mean() > _MIN_FRACTIONS
     return have_fractions or all(is_unit(unit) for unit in counts if unit)

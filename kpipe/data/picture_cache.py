@@ -12,7 +12,7 @@ import numpy as np
 
 __all__ = ["discard_array", "keep_array", "new_array", "read_array"]
 
-_MOST_BYTES = 20 << 30  # of all pixels; a file that a run has mapped stays readable after it is deleted
+_MAX_BYTES = 20 << 30  # of all pixels; a file that a run has mapped stays readable after it is deleted
 
 
 def new_array(home: Path, key: str, shape: tuple[int, int]) -> np.ndarray:
@@ -137,7 +137,7 @@ def _prune(home: Path, *, but: str) -> None:
     found = {path: path.stat() for path in home.glob("*.npy") if path.name.count(".") == 1}
     size = sum(stat.st_size for stat in found.values())
     for path, stat in sorted(found.items(), key=lambda each: each[1].st_mtime):
-        if size > _MOST_BYTES and path.stem != but:
+        if size > _MAX_BYTES and path.stem != but:
             size -= stat.st_size
             for part in (path, *home.glob(f"{path.stem}.*.npy")):
                 part.unlink(missing_ok=True)

@@ -29,7 +29,7 @@ _PICTURE = re.compile(r"\.(jpe?g|png|webp|bmp|gif|tiff?|npy)$", re.IGNORECASE)
 _TAR = re.compile(r"\.(tar|tgz|tar\.(gz|bz2|xz))$", re.IGNORECASE)
 _LARGEST = 512 << 20  # bytes of one picture's file
 _IN_MEMORY = 256 << 20  # bytes of an archive inside a zip that are kept in memory; a larger one is copied to disk
-_MOST_STACKS = 4  # .npy files without other pictures beside them, each of which is an array of many pictures
+_MAX_STACKS = 4  # .npy files without other pictures beside them, each of which is an array of many pictures
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,7 @@ def open_pictures(place: Path) -> Iterator[PictureFolder]:
 def _open_stacks(found: PictureFolder) -> None:
     """Replace arrays of pictures, such as train_images.npy, by their pictures: train_images/0.npy."""
     stacks = [picture for picture in found.pictures if picture.name.lower().endswith(".npy")]
-    if not stacks or len(stacks) > _MOST_STACKS or len(stacks) < len(found.pictures):
+    if not stacks or len(stacks) > _MAX_STACKS or len(stacks) < len(found.pictures):
         return
     for stack in stacks:
         found.pictures.remove(stack)

@@ -25,11 +25,11 @@ __all__ = [
 TRAIN_WORDS = {"train", "training", "trainset", "traindata", "valid", "validation", "val"}
 TEST_WORDS = {"test", "testing", "testset", "testdata", "pred", "predict", "prediction", "predictions", "eval"}
 _LABELLED = re.compile(r"([A-Za-z][A-Za-z ]*?)[._\- ]?\(?\d+\)?$")  # cat.0, dog_12, rose (3)
-_MOST_CLASSES, _MOST_ALONE = 0.2, 0.5  # classes per picture, and share of classes with a single picture
+_MAX_CLASSES, _MAX_ALONE = 0.2, 0.5  # classes per picture, and share of classes with a single picture
 _DRAWN = {"mask", "masks", "cleaned", "clean", "annotations", "segmentation", "segmentations", "gt", "groundtruth"}
 _REGIONS = {"rle", "encodedpixels", "bbox", "bboxes", "segmentation", "predictionstring", "annotation", "polygon"}
 _PIECES = re.compile(r"\d+( \d+)+$")  # of a mask: 1 5 20 7
-_MOST_DRAWN = 0.5  # share of the pictures in a folder named like other pictures, above which they are masks of these
+_MAX_DRAWN = 0.5  # share of the pictures in a folder named like other pictures, above which they are masks of these
 _UNREAD = {
     ".dcm": ("DICOM", "pydicom.dcmread(path).pixel_array, of the package pydicom"),
     ".dicom": ("DICOM", "pydicom.dcmread(path).pixel_array, of the package pydicom"),
@@ -38,7 +38,7 @@ _UNREAD = {
     ".svs": ("whole-slide", "openslide.OpenSlide(path), of the package openslide-python"),
     ".heic": ("HEIC", "PIL.Image.open(path), after pillow_heif.register_heif_opener()"),
 }
-_FEWEST = 10  # files of a format that kpipe does not read; fewer are ignored
+_MINIMUM = 10  # files of a format that kpipe does not read; fewer are ignored
 
 
 def labels_in_names(pictures: Sequence[Picture]) -> tuple[list[str] | None, str]:
@@ -75,7 +75,7 @@ def _are_classes(labels: Sequence[str]) -> bool:
     """Whether labels look like classes: all present, few, and most of them repeated."""
     counts = Counter(labels)
     alone = sum(count == 1 for count in counts.values())
-    few = 2 <= len(counts) <= max(2, _MOST_CLASSES * len(labels)) and alone <= _MOST_ALONE * len(counts)
+    few = 2 <= len(counts) <= max(2, _MAX_CLASSES * len(labels)) and alone <= _MAX_ALONE * len(counts)
     return few and all(labels) and not (len(counts) == 2 and alone)
 
 
@@ -96,7 +96,7 @@ def without_drawings(pictures: Sequence[Picture]) -> tuple[list[Picture], list[P
         by_folder[any(words_of(name) & _DRAWN for name in picture.folders)].append(picture)
     stems = {picture.stem.lower() for picture in by_folder[False]}
     drawn = [picture for picture in by_folder[True] if _stem_of_original(picture) in stems]
-    if len(drawn) <= _MOST_DRAWN * len(by_folder[True]):
+    if len(drawn) <= _MAX_DRAWN * len(by_folder[True]):
         return list(pictures), []
     return by_folder[False], by_folder[True]
 
@@ -163,7 +163,7 @@ def unread_pictures(place: Path, names: Sequence[str]) -> DataError | None:
     counts = Counter(
         ending for name in names for ending in _UNREAD if name.lower().removesuffix(".gz").endswith(ending)
     )
-    if not counts or counts.most_common(1)[0][1] < _FEWEST:
+    if not counts or counts.most_common(1)[0][1] < _MINIMUM:
         return None
     ending, count = counts.most_common(1)[0]
     kind, how = _UNREAD[ending]

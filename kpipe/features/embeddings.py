@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MeanWordVectors", "VectorFiles", "find_word_vectors"]
 
-_MOST_TOKENS = 2_000  # of a text
+_MAX_TOKENS = 2_000  # of a text
 
 
 class VectorFiles(NamedTuple):
@@ -143,7 +143,7 @@ class MeanWordVectors(TransformerMixin, BaseEstimator):
             Float32; zeros for a text without tokens.
         """
         vectors, tokenizer = _load(self.files.vectors, self.files.tokenizer)
-        tokens = [found.ids[:_MOST_TOKENS] for found in tokenizer.encode_batch(list(X), add_special_tokens=False)]
+        tokens = [found.ids[:_MAX_TOKENS] for found in tokenizer.encode_batch(list(X), add_special_tokens=False)]
         means = np.zeros((len(tokens), vectors.shape[1]), dtype=np.float32)
         for row, ids in enumerate(tokens):
             if ids:

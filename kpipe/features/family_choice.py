@@ -35,10 +35,10 @@ _LOG = logging.getLogger(__name__)
 
 _CELLS = 3_000_000  # rows times columns times classes, at most, on which families are compared
 _SAMPLED = (60_000, 120_000)  # rows times classes: a third of the table, but at least and at most these
-_FEWEST = 1_000  # rows; fewer are not informative enough
+_MINIMUM = 1_000  # rows; fewer are not informative enough
 _SIGNIFICANT = 3.5  # standard errors; at 3.1, a fold of s3e2 kept target statistics that were 2 worse on other rows
 _TIMES_THE_FIRST = 7  # how much longer the comparisons on an inner split take than its first model
-_MOST = 16  # candidates of a family
+_MAXIMUM = 16  # candidates of a family
 _FOLDS = 3
 _ONE_SPLIT = 30_000  # rows from which one inner split is enough
 _SETTINGS: dict[str, Any] = {
@@ -126,7 +126,7 @@ def choose_families(
         Name of each family that is kept → its choice, in the order of ``families``; None if there is too little time.
     """
     rows = _sample(y, X.shape[1], random_state)
-    if len(rows) < _FEWEST:
+    if len(rows) < _MINIMUM:
         return {}
     X, y = X.iloc[rows], y[rows] if y.dtype.kind == "f" else np.unique(y[rows], return_inverse=True)[1]
     pairs = [*(_inner_splits(y, random_state) if splits is None else _known_classes(splits.split(X), y))]
@@ -157,7 +157,7 @@ def choose_families(
 def _summary(trials: Sequence[_Trial]) -> Choice:
     gains, blocks = (np.concatenate([getattr(trial, name) for trial in trials]) for name in ("gains", "blocks"))
     importance = sum((Counter(trial.importance) for trial in trials), Counter[Candidate]())
-    candidates = [candidate for candidate, _ in importance.most_common(_MOST)]
+    candidates = [candidate for candidate, _ in importance.most_common(_MAXIMUM)]
     return Choice(candidates, float(gains.mean()), _standard_error(gains, blocks))
 
 
@@ -240,7 +240,7 @@ class _Split:
     def try_out(self, family: type[Family], random_state: int) -> _Trial | None:
         """Compare the features so far with and without a family's best candidates; None if it has none."""
         candidates = family.propose(self.source, self.y_train, random_state=random_state, important=self.important)
-        if len(candidates) > _MOST:
+        if len(candidates) > _MAXIMUM:
             candidates = self._strongest(family, candidates, random_state)
         fitted = family(candidates, random_state=random_state)
         train = fitted.fit_transform(self.source, self.y_train) if candidates else {}
@@ -265,7 +265,7 @@ class _Split:
         blocks = family(candidates, random_state=random_state).fit_transform(self.source.iloc[rows], y)
         model = self._train(np.hstack([self.train[rows], *blocks.values()]), y, _SCREENING_TREES, feature_fraction=0.3)
         found = _importance(blocks, model.feature_importance("gain")[self.train.shape[1] :])
-        return sorted(found, key=lambda candidate: -found[candidate])[:_MOST]
+        return sorted(found, key=lambda candidate: -found[candidate])[:_MAXIMUM]
 
     def _fit(self, train: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The importance of each feature, and the loss of each validation row.

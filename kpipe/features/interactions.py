@@ -29,12 +29,12 @@ Interaction = tuple[Hashable, ...]  # one column of numbers, or two columns, who
 
 _SAMPLED = 120_000  # rows that are screened
 _DISTINCT = (12, 2_000)  # distinct values of a number that may be a category
-_FEWEST_PER_CELL = 20  # rows of the sample per cell of a pair
+_MIN_PER_CELL = 20  # rows of the sample per cell of a pair
 _SIGNIFICANT = 5.0  # standard errors; hundreds of candidates are compared
-_MOST = 12
-_MOST_PAIRED = 40  # columns, hence 780 pairs: each takes some milliseconds
+_MAXIMUM = 12
+_MAX_PAIRED = 40  # columns, hence 780 pairs: each takes some milliseconds
 _PRIOR = 20.0  # rows at zero that are added to each category's mean residual
-_MOST_CLASSES = 10
+_MAX_CLASSES = 10
 
 
 def find_interactions(X: pd.DataFrame, y: np.ndarray, *, random_state: int) -> list[Interaction]:
@@ -55,7 +55,7 @@ def find_interactions(X: pd.DataFrame, y: np.ndarray, *, random_state: int) -> l
         At most twelve, those that explain most first; names of one column or of two.
     """
     classes = 2 if y.dtype.kind == "f" else len(np.unique(y))
-    if not len(X.columns) or y.ndim > 1 or not 2 <= classes <= _MOST_CLASSES:
+    if not len(X.columns) or y.ndim > 1 or not 2 <= classes <= _MAX_CLASSES:
         return []
     draw = np.random.default_rng(random_state)
     rows = np.sort(draw.permutation(len(X))[:_SAMPLED])
@@ -72,12 +72,12 @@ def find_interactions(X: pd.DataFrame, y: np.ndarray, *, random_state: int) -> l
     ]
     for name in labels:  # main effects are not interactions
         screen.subtract(codes[name])
-    small: list[Hashable] = [name for name in X.columns if n_distinct[name] <= len(rows) // (2 * _FEWEST_PER_CELL)]
-    if len(small) > _MOST_PAIRED:
-        small = _Screen(_centre(y[rows]), half).best(small, codes, _MOST_PAIRED)
-    most = len(rows) // _FEWEST_PER_CELL
+    small: list[Hashable] = [name for name in X.columns if n_distinct[name] <= len(rows) // (2 * _MIN_PER_CELL)]
+    if len(small) > _MAX_PAIRED:
+        small = _Screen(_centre(y[rows]), half).best(small, codes, _MAX_PAIRED)
+    most = len(rows) // _MIN_PER_CELL
     pairs = [(one, other) for one, other in combinations(small, 2) if n_distinct[one] * n_distinct[other] <= most]
-    return [*found, *screen.select(pairs, codes)][:_MOST]
+    return [*found, *screen.select(pairs, codes)][:_MAXIMUM]
 
 
 def category_codes(X: pd.DataFrame, interactions: Sequence[Interaction]) -> pd.DataFrame:
@@ -156,7 +156,7 @@ class _Screen:
     def select(self, candidates: Sequence[Interaction], codes: dict[Hashable, np.ndarray]) -> list[Interaction]:
         """Select the candidates that explain residuals beyond chance, the best first; subtract what each explains."""
         remaining, taken = list(candidates), list[Interaction]()
-        while remaining and len(taken) < _MOST:
+        while remaining and len(taken) < _MAXIMUM:
             # The codes of all pairs together would take gigabytes.
             gains = {candidate: self._gain(_join_codes(candidate, codes)) for candidate in remaining}
             remaining = [candidate for candidate in remaining if gains[candidate][1] > _SIGNIFICANT]

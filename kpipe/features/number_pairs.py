@@ -19,7 +19,7 @@ _CELL = re.compile(rf"[\[(]?\s*{_AMOUNT}(?:\s*{_MARK}\s*{_AMOUNT})+\s*(?:[\])]|[
 _RATIO = re.compile(r"\D*0[^0]*(?:[/:]|of)[^0]*0\D*")  # marks of two numbers that may be a ratio
 _MIN_SHARE = 0.95  # of the cells must hold numbers between the same marks
 _MIN_CATEGORIES = 11  # fewer are categories, such as ages 18-24
-_MOST_SHAPES, _MAX_LENGTH = 4, 60  # different texts around the numbers; characters of a cell
+_MAX_SHAPES, _MAX_LENGTH = 4, 60  # different texts around the numbers; characters of a cell
 _VERSION = re.compile(r"\D*\d+(?:\.\d+){1,3}\D*")
 _PARTS_OF_VERSIONS = 3
 _DOTS = re.compile(r"\d+\.\d+\.\d")
@@ -79,7 +79,7 @@ class NumberPairs:
             return cls((), is_label=True, is_version=True)
         if cells.str.len().max() > _MAX_LENGTH:
             return None
-        counts = cells.map(_text_around).value_counts().head(_MOST_SHAPES)
+        counts = cells.map(_text_around).value_counts().head(_MAX_SHAPES)
         shapes = tuple(str(shape) for shape in counts.index if "0" in shape and shape != "0")
         if not shapes or len({shape.count("0") for shape in shapes}) > 1:
             return None

@@ -14,7 +14,7 @@ __all__ = ["find_one_hot", "one_hot_labels"]
 _NUMBERED = re.compile(r"[\W_]*\d+$")
 _LAST_WORD = re.compile(r"[\W_][^\W_]+$")
 _MIN_SHARE = 0.95  # of the rows must have a 1
-_FEWEST = 3  # columns
+_MINIMUM = 3  # columns
 
 
 def find_one_hot(X: pd.DataFrame) -> dict[str, list[Hashable]]:
@@ -40,7 +40,7 @@ def find_one_hot(X: pd.DataFrame) -> dict[str, list[Hashable]]:
         if (stem := _stem(str(name))) and _is_binary(X[name]):
             groups[stem].append(name)
     return {
-        stem: names for stem, names in groups.items() if len(names) >= _FEWEST and _one_each(X[names].to_numpy(float))
+        stem: names for stem, names in groups.items() if len(names) >= _MINIMUM and _one_each(X[names].to_numpy(float))
     }
 
 

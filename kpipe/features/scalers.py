@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 __all__ = ["ExtremeScaler", "pixel_scaler", "soft_clip", "soft_clip_scaler"]
 
 _SMALLEST, _LARGEST = 1e-100, 1e100  # of a column's largest number: squares of others overflow, or vanish
-_MOST = float(np.finfo(np.float64).max)
+_MAXIMUM = float(np.finfo(np.float64).max)
 _FARTHEST = 10.0  # spreads from the median
 
 
@@ -113,7 +113,7 @@ class ExtremeScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         quartiles = np.array([np.quantile(finite[place] / 8, [0.25, 0.5, 0.75]) for place in self.scaled_])
         quartiles = quartiles.reshape(-1, 3)
         self.centre_ = quartiles[:, 1] * 8
-        spread = np.minimum(quartiles[:, 2] - quartiles[:, 0], _MOST / 6) * (8 / 1.35)
+        spread = np.minimum(quartiles[:, 2] - quartiles[:, 0], _MAXIMUM / 6) * (8 / 1.35)
         self.spread_ = np.where(spread > 0, spread, largest[self.scaled_] / _FARTHEST)
         return self
 

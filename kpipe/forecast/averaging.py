@@ -11,7 +11,7 @@ from kpipe.core.values import Ensemble, Folds, Predictions
 
 __all__ = ["Averaging", "estimate_averaging"]
 
-_MOST_CLASSES = 50
+_MAX_CLASSES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +66,10 @@ def estimate_averaging(
     mean = by_fold.mean(axis=0)
     if metric.needs == "value":
         gains = _gain_of_values(metric, y, ensemble.oof, by_fold, mean)
-    elif mean.shape[1] <= _MOST_CLASSES:
+    elif mean.shape[1] <= _MAX_CLASSES:
         gains = _gain_of_classes(metric, by_fold, mean)
     else:
-        return Averaging(method=f"none: more than {_MOST_CLASSES} classes")
+        return Averaging(method=f"none: more than {_MAX_CLASSES} classes")
     amount = -float(gains.mean()) * _share(folds, len(by_fold))
     if metric.root:  # from the mean of the losses to its root
         scored = ~np.isnan(ensemble.oof).any(axis=1)

@@ -16,11 +16,11 @@ from kpipe.data.column_types import is_free_text, is_pixel_table, to_codes
 __all__ = ["Shift", "estimate_shift"]
 
 _ROWS = 8_000  # of each table, at most: a tenth of a second per fold
-_MOST_COLUMNS = 100
-_FEWEST_ROWS = 100
+_MAX_COLUMNS = 100
+_MIN_ROWS = 100
 _FOLDS = 5
 _MISSING = -1e300  # stands for missing values: the boosters refuse columns without any value in a fold
-_MOST_CLASSES = 50
+_MAX_CLASSES = 50
 _CLIPPED = 0.99  # quantile at which losses are clipped, so that the model does not fit single outliers
 _WEIGHTS = 0.1, 10.0
 
@@ -111,10 +111,10 @@ def estimate_shift(
 
 
 def _why_not(X: pd.DataFrame, X_test: pd.DataFrame, rows: np.ndarray) -> str:
-    if min(len(rows), len(X_test)) < _FEWEST_ROWS:
-        return f"none: fewer than {_FEWEST_ROWS} rows"
-    if is_pixel_table(X) or len(X.columns) > _MOST_COLUMNS:
-        return f"none: pictures, or more than {_MOST_COLUMNS} columns"
+    if min(len(rows), len(X_test)) < _MIN_ROWS:
+        return f"none: fewer than {_MIN_ROWS} rows"
+    if is_pixel_table(X) or len(X.columns) > _MAX_COLUMNS:
+        return f"none: pictures, or more than {_MAX_COLUMNS} columns"
     if all(is_free_text(X[name]) for name in X):
         return "none: no columns other than texts"
     return ""
@@ -153,7 +153,7 @@ def _by_losses(
 
 def _expected_losses(metric: Metric, y: np.ndarray, oof: np.ndarray) -> np.ndarray | None:
     """(n,) the losses implied by the predicted probabilities; None for values and for several targets."""
-    if metric.task == "regression" or y.ndim > 1 or not 2 <= oof.shape[1] <= _MOST_CLASSES:
+    if metric.task == "regression" or y.ndim > 1 or not 2 <= oof.shape[1] <= _MAX_CLASSES:
         return None
     assert metric.losses is not None
     given, probabilities = output(metric, oof), oof / oof.sum(axis=1, keepdims=True)

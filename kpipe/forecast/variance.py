@@ -17,8 +17,8 @@ __all__ = ["Errors", "sampling_errors"]
 
 _FEW_UNITS = 1000  # units in test below which the errors of scores that are not means are resampled
 _TRAINING_SHARE = 0.5
-_TAIL, _FEWEST_IN_TAIL, _MOST_IN_TAIL = 0.05, 20, 2_000  # share of the losses in the tail, and numbers of losses
-_MOST_SHAPE = 1.0  # of a tail; beyond it not even the mean is finite
+_TAIL, _MIN_IN_TAIL, _MAX_IN_TAIL = 0.05, 20, 2_000  # share of the losses in the tail, and numbers of losses
+_MAX_SHAPE = 1.0  # of a tail; beyond it not even the mean is finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,15 +154,13 @@ def _tail_factor(metric: Metric, y: np.ndarray, given: np.ndarray, rows: int) ->
     if metric.losses is None or metric.needs in ("label", "ranking"):
         return 1.0
     losses = np.sort(metric.losses(y, given))[::-1]
-    tail = max(int(_TAIL * len(losses)), min(_FEWEST_IN_TAIL, len(losses) // 5))
+    tail = max(int(_TAIL * len(losses)), min(_MIN_IN_TAIL, len(losses) // 5))
     excess = losses[:tail] - losses[min(tail, len(losses) - 1)]
     if tail < 5 or excess[-1] <= 0 or losses.std() == 0:
         return 1.0
-    shape, _, scale = stats.genpareto.fit(excess[:: 1 + tail // _MOST_IN_TAIL], floc=0)
+    shape, _, scale = stats.genpareto.fit(excess[:: 1 + tail // _MAX_IN_TAIL], floc=0)
     count = math.ceil(tail * rows / len(losses))
-    expected = losses[tail] + stats.genpareto.ppf(
-        (np.arange(count) + 0.5) / count, min(shape, _MOST_SHAPE), scale=scale
-    )
+    expected = losses[tail] + stats.genpareto.ppf((np.arange(count) + 0.5) / count, min(shape, _MAX_SHAPE), scale=scale)
     share = tail / len(losses)
     mean = (1 - share) * losses[tail:].mean() + share * expected.mean()
     squares = (1 - share) * ((losses[tail:] - mean) ** 2).mean() + share * ((expected - mean) ** 2).mean()

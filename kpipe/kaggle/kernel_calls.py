@@ -15,7 +15,7 @@ from kpipe.kaggle.session import Session, timeout
 
 __all__ = ["KernelCalls"]
 
-_MOST_PAGES = 100  # of the list of a kernel's output
+_MAX_PAGES = 100  # of the list of a kernel's output
 _SOURCES = ("tags", "dataset_sources", "competition_sources", "kernel_sources", "model_sources")
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ class KernelCalls:
 
         files: dict[str, str] = {}
         token, log = "", ""
-        for _ in range(_MOST_PAGES):
+        for _ in range(_MAX_PAGES):
             request = _of_version(ApiListKernelSessionOutputRequest(), pushed)
             request.page_token = token
             response = self._session.call_with_retries(pushed.ref, partial(self._list_output, request))

@@ -34,11 +34,11 @@ __all__ = ["CalendarRegressor", "calendar"]
 
 _LOG = logging.getLogger("kpipe")
 
-_MOST_ROWS = 300_000  # that are fitted, and that are predicted at a time
+_MAX_ROWS = 300_000  # that are fitted, and that are predicted at a time
 _STRAY = 3.0  # times the span of the middle 80 % of dates: dates farther away are mistakes
 _EARLY = 0.75  # share of the dates that predict the others, to decide on the residuals
 _SHARE = 0.5  # of the boosted residuals; adding all of them made forecasts a year ahead worse as often as better
-_FEWEST_ROWS, _BLOCKS = 100, 12  # of each part, and into how many blocks of time the later part is divided
+_MIN_ROWS, _BLOCKS = 100, 12  # of each part, and into how many blocks of time the later part is divided
 _TREES: dict[str, Any] = {
     "n_estimators": 200,
     "learning_rate": 0.05,
@@ -170,7 +170,7 @@ class CalendarRegressor(RegressorMixin, BaseEstimator):
             Values, float64; none below 0 where effects multiply.
         """
         check_is_fitted(self)
-        parts = [self._predict(X.iloc[start : start + _MOST_ROWS]) for start in range(0, max(len(X), 1), _MOST_ROWS)]
+        parts = [self._predict(X.iloc[start : start + _MAX_ROWS]) for start in range(0, max(len(X), 1), _MAX_ROWS)]
         return np.concatenate(parts)
 
     def _predict(self, X: pd.DataFrame) -> np.ndarray:
@@ -191,7 +191,7 @@ class CalendarRegressor(RegressorMixin, BaseEstimator):
     def _residual_share(self, rows: DatedRows, target: np.ndarray) -> float:
         """The share of boosted residuals to add: 0.0 unless it significantly improves forecasts of the last dates."""
         late = (rows.dates > rows.dates.quantile(_EARLY, interpolation="lower")).to_numpy()
-        if min(late.sum(), (~late).sum()) < _FEWEST_ROWS:
+        if min(late.sum(), (~late).sum()) < _MIN_ROWS:
             return 0.0
         early, later = rows.take(~late), rows.take(late)
         structure = CalendarStructure(self.alpha).fit(early, target[~late])
@@ -220,10 +220,10 @@ def _find_dates(X: pd.DataFrame) -> tuple[Hashable, DateFormat | None]:
 
 
 def _sample_rows(X: pd.DataFrame, y: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
-    """At most ``_MOST_ROWS`` rows, in their order: for more, the design needs gigabytes without better effects."""
-    if len(y) <= _MOST_ROWS:
+    """At most ``_MAX_ROWS`` rows, in their order: for more, the design needs gigabytes without better effects."""
+    if len(y) <= _MAX_ROWS:
         return X, y
-    rows = np.sort(np.random.default_rng(0).choice(len(y), _MOST_ROWS, replace=False))
+    rows = np.sort(np.random.default_rng(0).choice(len(y), _MAX_ROWS, replace=False))
     return X.iloc[rows], y[rows]
 
 

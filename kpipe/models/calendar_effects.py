@@ -14,7 +14,7 @@ __all__ = ["YEAR", "CalendarEffects"]
 
 YEAR = 365.25  # days
 _HARMONICS, _OWN_HARMONICS = 10, 3  # of the year: those that all series share, and those of each label
-_MOST_LABELS, _MOST_SERIES = 2_000, 20_000  # different labels of a column, and different combinations of them
+_MAX_LABELS, _MAX_SERIES = 2_000, 20_000  # different labels of a column, and different combinations of them
 _FEW_NUMBERS = 12  # different values up to which a column of numbers is read as labels
 _NEW_YEAR = 15  # days around the new year with an effect of their own: harmonics are too smooth for it
 
@@ -32,11 +32,11 @@ class CalendarEffects:
 
     def __init__(self, X: pd.DataFrame, dates: pd.Series) -> None:
         self.numbers = [n for n in X if pd.api.types.is_numeric_dtype(X[n]) and X[n].nunique() > _FEW_NUMBERS]
-        self.labels = [n for n in X if n not in self.numbers and X[n].nunique() <= _MOST_LABELS]
+        self.labels = [n for n in X if n not in self.numbers and X[n].nunique() <= _MAX_LABELS]
         self.is_hourly = dates.dt.hour.nunique() > 1
         self.has_seasons = (dates.max() - dates.min()).days >= 0.9 * YEAR
         texts = self._texts(X)
-        self.series = OneHotEncoder(handle_unknown="ignore", max_categories=_MOST_SERIES).fit(_join_labels(texts))
+        self.series = OneHotEncoder(handle_unknown="ignore", max_categories=_MAX_SERIES).fit(_join_labels(texts))
         self.encoders = {n: OneHotEncoder(handle_unknown="ignore").fit(texts[[n]]) for n in texts}
         self.holidays = {n: found for n in texts if (found := PublicHolidays.of(texts[n])) is not None}
         self.scaler = soft_clip_scaler().fit(X[self.numbers]) if self.numbers else None

@@ -19,7 +19,7 @@ __all__ = ["ALL_TREES", "Growth", "Pace", "TreeSchedule", "growth_until_stopped"
 
 _PLANNED = 0.88  # share of the time left that is planned: trees vary, and a busy machine becomes slower
 _STOPPED = 0.97  # share after which growing stops, whatever was planned
-_FEWEST = 5  # trees that are always planned
+_MINIMUM = 5  # trees that are always planned
 _USEFUL = 20  # trees: with fewer, the fit is skipped if another model has predictions
 _TIMED, _TIMED_SECONDS = 8, 0.05  # trees and seconds after which the cost of a tree is known,
 _TIMED_SHARE = 0.1  # or the share of the time left, after two trees
@@ -215,7 +215,7 @@ class TreeSchedule:
             raise TooFewStepsError(
                 f"The time left suffices for {max(affordable, 0)} of {self._trees} trees, which learn too little."
             )
-        self._planned = min(max(affordable, _FEWEST), self._trees - 1)
+        self._planned = min(max(affordable, _MINIMUM), self._trees - 1)
         return self._planned
 
     def _others_wait(self) -> bool:

@@ -26,7 +26,7 @@ _ADDRESS = re.compile(r"(?:https?://|www\.)\S+")
 _MENTION = re.compile(r"(?<!\w)@\w+")
 _DIGITS = re.compile(r"\d+")
 _RARE = 100  # rows from which words in a single row, and characters in fewer than three, are dropped
-_MOST = 100_000  # n-grams of a block
+_MAXIMUM = 100_000  # n-grams of a block
 _SMOOTHING = 1.0  # rows that naive Bayes adds to the counts of an n-gram in each class
 
 
@@ -95,7 +95,7 @@ class NGrams(TransformerMixin, BaseEstimator):
         """
         rows = {"words": 2, "characters": 3, "parts": 2} if len(X) >= _RARE else dict.fromkeys(_BLOCKS, 1)
         vectorizers = [
-            (name, TfidfVectorizer(sublinear_tf=True, min_df=rows[name], max_features=_MOST, **_BLOCKS[name]))
+            (name, TfidfVectorizer(sublinear_tf=True, min_df=rows[name], max_features=_MAXIMUM, **_BLOCKS[name]))
             for name in self.blocks
         ]
         self.union_ = FeatureUnion(vectorizers)

@@ -16,7 +16,7 @@ from kpipe.models.linear import linear
 
 __all__ = ["OnSample", "quick_linear"]
 
-_MOST_CELLS, _FEWEST_ROWS = 500_000, 300  # of a sample: 640 rows of 784 pixels
+_MAX_CELLS, _MIN_ROWS = 500_000, 300  # of a sample: 640 rows of 784 pixels
 
 
 def quick_linear(context: Context, *, rows: int = 2_000, **options: Any) -> OnSample:
@@ -81,7 +81,7 @@ class OnSample(BaseEstimator):
         self
             The fitted estimator.
         """
-        rows = min(self.rows, max(_MOST_CELLS // X.shape[1], _FEWEST_ROWS))
+        rows = min(self.rows, max(_MAX_CELLS // X.shape[1], _MIN_ROWS))
         chosen = np.random.default_rng(self.random_state).permutation(len(X))[:rows]
         if hasattr(self, "predict_proba"):
             chosen = np.union1d(chosen, np.unique(y, return_index=True)[1])

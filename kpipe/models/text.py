@@ -35,7 +35,7 @@ __all__ = ["NGramClassifier", "RawColumnsPipeline", "RowText", "text"]
 _SMOOTHINGS = (0.02, 0.1, 0.5)  # of naive Bayes: less for long texts, more for short ones
 _VECTORS_C = 0.01  # of the logistic regression on word vectors
 _INNER_SPLITS = 5
-_MOST_CLASSES = 30  # for more, each inner fit of the linear model would take as long as everything else together
+_MAX_CLASSES = 30  # for more, each inner fit of the linear model would take as long as everything else together
 
 
 def text(context: Context, *, weights: str | None = "", **options: Any) -> BaseEstimator:
@@ -124,7 +124,7 @@ class NGramClassifier(ClassifierMixin, BaseEstimator):
         """
         self.classes_, counts = np.unique(y, return_counts=True)
         splits = min(_INNER_SPLITS, counts.min())
-        stacked = splits > 1 and len(self.classes_) <= _MOST_CLASSES
+        stacked = splits > 1 and len(self.classes_) <= _MAX_CLASSES
         self.n_grams_ = NGrams(("words", "characters", "parts") if stacked else ("words", "characters"))
         weights = self.n_grams_.fit_transform(X)
         self.has_vectors_ = stacked and self.vectors is not None

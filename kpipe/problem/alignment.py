@@ -29,8 +29,8 @@ from kpipe.problem.unknown_targets import drop_rows_without_target
 __all__ = ["align_rows"]
 
 _MAX_STUB = 0.5  # of test's rows: a sample submission with more rows is incomplete, not a stub
-_MOST_STUB_ROWS = 10  # of a stub whose ids are not in test
-_MOST_NOTES = 5  # columns that get a note of their own about words that may mean a missing value
+_MAX_STUB_ROWS = 10  # of a stub whose ids are not in test
+_MAX_NOTES = 5  # columns that get a note of their own about words that may mean a missing value
 
 
 def align_rows(competition: Competition, files: Tables) -> Tables:
@@ -85,8 +85,8 @@ def _with_notes_on_words(files: Tables) -> Tables:
                     f"{name!r}: {word!r} is a category ({int(rows.sum()):,} rows of train.csv), not a missing value. "
                     "If it means missing, empty these cells."
                 )
-    if len(notes) > _MOST_NOTES:
-        notes[_MOST_NOTES:] = [f"{len(notes) - _MOST_NOTES:,} more columns have such a category."]
+    if len(notes) > _MAX_NOTES:
+        notes[_MAX_NOTES:] = [f"{len(notes) - _MAX_NOTES:,} more columns have such a category."]
     return files.with_notes(*notes) if notes else files
 
 
@@ -149,7 +149,7 @@ def _extend_stub(files: Tables, tables: Tables, *, id: str) -> Tables:
         return files
     shown = f"shows {len(sample)} of the {len(test)} ids of test.csv"
     if not _is_within(sample[id], test[id]):
-        if len(sample) > _MOST_STUB_ROWS or sample[id].isin(test[id]).any():
+        if len(sample) > _MAX_STUB_ROWS or sample[id].isin(test[id]).any():
             return files
         shown = f"has {len(sample)} rows, whose ids are not those of test.csv"
     rows = np.arange(len(test)) % len(sample)

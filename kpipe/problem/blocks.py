@@ -15,7 +15,7 @@ from kpipe.problem.times import TimeColumn, period_numbers, read_times
 __all__ = ["time_blocks", "time_column"]
 
 # Standard errors from fewer clusters are too small: Cameron, Gelbach and Miller (2008) find so for 5 to 30 of them.
-_FEWEST_BLOCKS = 20
+_MIN_BLOCKS = 20
 _CALENDAR = ("Y", "Q", "M", "W", "D", "h")  # periods from the longest to the shortest
 
 
@@ -80,7 +80,7 @@ def _numberings(validated: pd.Series, wanted: pd.Series) -> Iterator[np.ndarray]
     """Yield block numbers of the wanted times, from the longest blocks of which enough are validated."""
     if pd.api.types.is_datetime64_any_dtype(validated):
         for unit in _CALENDAR:
-            if len(np.unique(period_numbers(validated, unit))) >= _FEWEST_BLOCKS:
+            if len(np.unique(period_numbers(validated, unit))) >= _MIN_BLOCKS:
                 yield period_numbers(wanted, unit)
         yield wanted.to_numpy().astype("M8[us]").astype(np.int64)
     else:
@@ -92,6 +92,6 @@ def _width(validated: pd.Series) -> float:
     """The width of a block: the largest of 1, 2, 5, 10, ... usual steps that leaves enough blocks."""
     distinct = np.unique(validated.to_numpy(dtype=float))
     step = float(np.median(np.diff(distinct))) if len(distinct) > 1 else 1.0
-    most = (distinct[-1] - distinct[0] + step) / step / _FEWEST_BLOCKS
+    most = (distinct[-1] - distinct[0] + step) / step / _MIN_BLOCKS
     steps = [lead * 10**power for power in range(10) for lead in (1, 2, 5) if lead * 10**power <= most]
     return step * max(steps, default=1)

@@ -11,7 +11,7 @@ from kpipe.core.values import Reason
 
 __all__ = ["lower_bounds", "reason_for_bounds"]
 
-_FEWEST_ROWS = 100  # of train, or groups: after so many without one, less than 1 % of new rows are expected below 0
+_MIN_ROWS = 100  # of train, or groups: after so many without one, less than 1 % of new rows are expected below 0
 
 
 def lower_bounds(
@@ -56,14 +56,14 @@ def lower_bounds(
         return np.full(len(columns), single.domain)
     if single.losses is None and METRICS.get(single.name) != single:
         return None
-    independent = not by_time and (blocks is None or len(np.unique(blocks)) >= _FEWEST_ROWS)
+    independent = not by_time and (blocks is None or len(np.unique(blocks)) >= _MIN_ROWS)
     bounds = [0.0 if _is_bounded(column[~np.isnan(column)], independent) else -np.inf for column in columns]
     return None if np.isinf(bounds).all() else np.array(bounds)
 
 
 def _is_bounded(values: np.ndarray, independent: bool) -> bool:
     """Whether 0 is a bound of these values; not if all are far above it in the rows of a few groups."""
-    return len(values) >= _FEWEST_ROWS and values.min() >= 0 and (independent or values.min() == 0)
+    return len(values) >= _MIN_ROWS and values.min() >= 0 and (independent or values.min() == 0)
 
 
 def reason_for_bounds(metric: Metric, bounds: np.ndarray | None, targets: Sequence[str]) -> dict[str, Reason]:

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["notes_on"]
 
-_STUB, _MOST_STUB_ROWS = 50, 10  # rows of train per row of a test set that may be a stub, and its rows at most
-_MOST_NAMED = 5  # columns or labels in a note
+_STUB, _MAX_STUB_ROWS = 50, 10  # rows of train per row of a test set that may be a stub, and its rows at most
+_MAX_NAMED = 5  # columns or labels in a note
 
 
 def notes_on(problem: Problem) -> Iterator[str]:
@@ -71,7 +71,7 @@ def _on_repeated_ids(problem: Problem) -> Iterator[str]:
 
 def _on_a_stub(problem: Problem) -> Iterator[str]:
     rows, count = len(problem.tables.train), len(problem.tables.test)
-    if _STUB * count < min(rows, _MOST_STUB_ROWS * _STUB):
+    if _STUB * count < min(rows, _MAX_STUB_ROWS * _STUB):
         yield (
             f"test.csv has {count} row{'s' * (count > 1)} beside {rows:,} of train.csv. If it is a stub of a hidden "
             "test set, submit a kernel (kpipe kernel) instead of this submission."
@@ -97,4 +97,4 @@ def _on_labels(problem: Problem) -> Iterator[str]:
 
 
 def _first(words: Sequence[object]) -> str:
-    return ", ".join(map(str, words[:_MOST_NAMED])) + ", ..." * (len(words) > _MOST_NAMED)
+    return ", ".join(map(str, words[:_MAX_NAMED])) + ", ..." * (len(words) > _MAX_NAMED)

@@ -18,10 +18,10 @@ from kpipe.problem.inference.text_columns import handles_columns_itself
 
 __all__ = ["join_side_tables"]
 
-_MOST_KEYS = 3  # columns that together identify the rows of a table, such as store and date
-_MOST_FILES = 12  # whose headers are read; more files are hardly tables of one competition
+_MAX_KEYS = 3  # columns that together identify the rows of a table, such as store and date
+_MAX_FILES = 12  # whose headers are read; more files are hardly tables of one competition
 _LEAST_KNOWN = 0.05  # of the rows of train and of test must have a row in the table
-_MOST_NOTES = 3  # on tables that are not joined
+_MAX_NOTES = 3  # on tables that are not joined
 _MAX_RATIO = 2.0  # of these two shares; if it is larger, the table may describe train or test alone
 
 
@@ -75,7 +75,7 @@ def join_side_tables(competition: Competition, files: Tables) -> Tables:
 
 def _sides(files: Tables, others: FurtherTables) -> Iterator[_Side]:
     """Yield the tables that share columns with train and test, and have others, by their headers."""
-    names = list(others)[:_MOST_FILES]
+    names = list(others)[:_MAX_FILES]
     shared = set(files.train.columns) & set(files.test.columns)
     known = {*files.train.columns, *files.test.columns, *files.sample.columns}
     for name in names:
@@ -114,8 +114,8 @@ def _join(files: Tables, side: _Side) -> tuple[Tables, str]:
 
 def _why_not_by(files: Tables, side: _Side) -> str:
     """Why the columns that a table shares with train and test cannot be its key; "" if they may be."""
-    if len(side.keys) > _MOST_KEYS:
-        return f"it shares {len(side.keys)} columns with train and test, and a key has {_MOST_KEYS} at most"
+    if len(side.keys) > _MAX_KEYS:
+        return f"it shares {len(side.keys)} columns with train and test, and a key has {_MAX_KEYS} at most"
     if side.train == side.test and not files.train.duplicated(side.keys).any():
         return f"each row of train has another {' and '.join(side.keys)}"
     return ""
@@ -135,9 +135,9 @@ def _why_no_keys(values: pd.DataFrame, keys: pd.DataFrame) -> str:
 def _notes_on(refused: Mapping[str, str], slug: str) -> Iterator[str]:
     """Notes on the tables that were not joined, and why."""
     how = f"To use it, join it in clean (for a module with clean: kpipe new {slug})."
-    for name, why in list(refused.items())[:_MOST_NOTES]:
+    for name, why in list(refused.items())[:_MAX_NOTES]:
         yield f"{name}: not joined, because {why}. {how}"
-    if further := list(refused)[_MOST_NOTES:]:
+    if further := list(refused)[_MAX_NOTES:]:
         yield f"Nor are these tables joined: {listed(further)}."
 
 

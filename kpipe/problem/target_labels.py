@@ -8,7 +8,7 @@ import pandas as pd
 
 __all__ = ["label_key", "labels_to_unify"]
 
-_MOST = 100  # labels
+_MAXIMUM = 100  # labels
 _PAIRS = {"1": "0", "true": "false", "yes": "no", "y": "n", "t": "f"}
 _PAIRS |= {no: yes for yes, no in _PAIRS.items()}
 _WORDS = {**dict.fromkeys(("1", "true", "yes", "y", "t"), "yes"), **dict.fromkeys(("0", "false", "no", "n", "f"), "no")}
@@ -62,7 +62,7 @@ def labels_to_unify(target: pd.Series, sample: pd.DataFrame) -> Mapping[str, str
         return {}
     counts = target.value_counts()
     labels = [str(label) for label in counts.index]
-    if not 2 < len(labels) <= _MOST:
+    if not 2 < len(labels) <= _MAXIMUM:
         return {}
     keys = {label: label_key(label) for label in labels}
     if set(keys.values()) <= _WORDS.keys():
@@ -70,7 +70,7 @@ def labels_to_unify(target: pd.Series, sample: pd.DataFrame) -> Mapping[str, str
     n_classes = len(set(keys.values()))
     if not 2 <= n_classes < len(labels) or (n_classes > 2 and all(len(key) == 1 for key in keys.values())):
         return {}
-    shown = {str(value) for column in sample.columns for value in (column, *sample[column].unique()[:_MOST])}
+    shown = {str(value) for column in sample.columns for value in (column, *sample[column].unique()[:_MAXIMUM])}
     wanted = [label for label in labels if label in shown]
     if len({keys[label] for label in wanted}) < len(wanted):
         return {}

@@ -14,8 +14,8 @@ from kpipe.problem.times import read_times
 
 __all__ = ["check_share", "draw_rows", "spread_rows"]
 
-_FEWEST = 20  # rows on either side: an estimate from fewer is not informative
-_FEWEST_GROUPS = 5
+_MINIMUM = 20  # rows on either side: an estimate from fewer is not informative
+_MIN_GROUPS = 5
 _RARE = 5  # rows of a class; of rarer classes none are set aside
 _LARGEST_SHARE = 0.5
 
@@ -115,10 +115,10 @@ def _check_enough(problem: Problem, rows: np.ndarray, share: float) -> None:
     left = np.setdiff1d(np.arange(count), rows)
     what = None
     for part, does, where in ((rows, "sets aside", ""), (left, "leaves", " to train on")):
-        if len(part) < _FEWEST:
-            what = f"{does} {len(part)} of {count:,} rows{where}: at least {_FEWEST} are needed"
-        elif (groups := _count_groups(problem, part)) is not None and groups < _FEWEST_GROUPS:
-            what = f"{does} {groups} groups of {problem.groups}{where}: at least {_FEWEST_GROUPS} are needed"
+        if len(part) < _MINIMUM:
+            what = f"{does} {len(part)} of {count:,} rows{where}: at least {_MINIMUM} are needed"
+        elif (groups := _count_groups(problem, part)) is not None and groups < _MIN_GROUPS:
+            what = f"{does} {groups} groups of {problem.groups}{where}: at least {_MIN_GROUPS} are needed"
         elif problem.labels is not None and len(present := np.unique(problem.y[part])) < 2:
             rarest = int(np.bincount(problem.y.astype(int)).min())
             only = f"rows of the class {problem.labels[present[0]]} only{where}"

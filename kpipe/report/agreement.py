@@ -19,7 +19,7 @@ from kpipe.runs.oof import OofPredictions
 
 __all__ = ["blocks"]
 
-_MOST_MODELS, _MOST_ROWS = 16, 50_000
+_MAX_MODELS, _MAX_ROWS = 16, 50_000
 
 
 def blocks(run: LoadedRun) -> list[Block]:
@@ -36,7 +36,7 @@ def blocks(run: LoadedRun) -> list[Block]:
         Empty for a single model.
     """
     errors = {} if run.oof is None else _errors(run.oof)
-    names = [model.name for model in run.models if model.name in errors][:_MOST_MODELS]
+    names = [model.name for model in run.models if model.name in errors][:_MAX_MODELS]
     if len(names) < 2:
         return []
     values = np.stack([errors[name] for name in names])
@@ -50,8 +50,8 @@ def blocks(run: LoadedRun) -> list[Block]:
 def _errors(oof: OofPredictions) -> dict[str, np.ndarray]:
     """Model to the (rows * outputs,) differences of its predictions from the truth."""
     rows = np.flatnonzero(oof.is_predicted)
-    if len(rows) > _MOST_ROWS:
-        rows = np.sort(np.random.default_rng(0).permutation(rows)[:_MOST_ROWS])
+    if len(rows) > _MAX_ROWS:
+        rows = np.sort(np.random.default_rng(0).permutation(rows)[:_MAX_ROWS])
     if oof.classes is not None:
         true = np.eye(len(oof.classes))[oof.y[rows]][:, 1:]  # of two classes, one column suffices
     else:

@@ -29,9 +29,9 @@ from kpipe.runs.oof import OofPredictions
 
 __all__ = ["section"]
 
-_MOST_CLASSES = 20  # in a confusion matrix
+_MAX_CLASSES = 20  # in a confusion matrix
 _FEW_CLASSES = 3  # whose matrix stands beside a plot
-_MOST_CONFUSIONS = 10
+_MAX_CONFUSIONS = 10
 _SIGNIFICANT = 4.0  # standard errors between predicted and observed probability, from which they are a finding
 
 
@@ -61,7 +61,7 @@ def section(run: LoadedRun, metric: Metric, oof: OofPredictions, classes: Sequen
     correct = share(float((y == predicted).mean()))
     summary = f"The class with the highest probability is correct for {correct} of {len(y):,} out-of-fold rows."
     blocks: list[Block] = [_class_metrics(counts, classes, y, proba), _confusion_plot(counts, classes, correct)]
-    blocks += [_confusion_matrix(counts, classes)] if len(classes) <= _MOST_CLASSES else []
+    blocks += [_confusion_matrix(counts, classes)] if len(classes) <= _MAX_CLASSES else []
     blocks += [_confusions(counts, classes)] if len(classes) > 2 else []
     blocks += _probability_blocks(y, proba, classes)
     return Section(
@@ -84,7 +84,7 @@ def _confusion_plot(counts: np.ndarray, classes: Sequence[str], correct: str) ->
     def draw(ax: Axes) -> None:
         display = skm.ConfusionMatrixDisplay(counts, display_labels=[short(name, 16) for name in classes])
         display.plot(
-            ax=ax, cmap="Blues", colorbar=False, include_values=len(classes) <= _MOST_CLASSES, values_format="d"
+            ax=ax, cmap="Blues", colorbar=False, include_values=len(classes) <= _MAX_CLASSES, values_format="d"
         )
         ax.grid(visible=False)
 
@@ -120,7 +120,7 @@ def _confusion_matrix(counts: np.ndarray, classes: Sequence[str]) -> Table:
 def _confusions(counts: np.ndarray, classes: Sequence[str]) -> Table:
     wrong = counts * (1 - np.eye(len(classes), dtype=int))
     rows = []
-    for place in np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]:
+    for place in np.argsort(-wrong, axis=None, kind="stable")[:_MAX_CONFUSIONS]:
         true, predicted = divmod(int(place), len(classes))
         count = int(wrong[true, predicted])
         if count:

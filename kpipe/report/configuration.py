@@ -20,7 +20,7 @@ _SHOWN_ELSEWHERE = frozenset({
     "conversions", "columns_left_out", "fallback", "plan",
 })  # fmt: skip
 _LONGEST = 600  # characters of a value
-_MOST_NAMED = 5  # columns in a finding
+_MAX_NAMED = 5  # columns in a finding
 _EMPTY: tuple[object, ...] = (None, "", [], {})
 
 
@@ -112,5 +112,5 @@ def _left_out(run: LoadedRun) -> list[Finding]:
     names = list(run.mapping("columns_left_out"))
     if not names:
         return []
-    shown = ", ".join(short(name, 40) for name in names[:_MOST_NAMED]) + ", ..." * (len(names) > _MOST_NAMED)
+    shown = ", ".join(short(name, 40) for name in names[:_MAX_NAMED]) + ", ..." * (len(names) > _MAX_NAMED)
     return [Finding(level="note", text=f"Columns that the models do not see: {shown}.")]

@@ -19,8 +19,8 @@ from kpipe.report.svg import sparkline
 __all__ = ["section"]
 
 _BINS = 16
-_MOST_CATEGORIES = 12
-_MOST_COLUMNS, _MOST_PIXELS = 120, 20  # rows of the table, the largest shift first
+_MAX_CATEGORIES = 12
+_MAX_COLUMNS, _MAX_PIXELS = 120, 20  # rows of the table, the largest shift first
 _SAMPLE = 50_000  # rows of each table
 _SHIFT = 0.1  # share of rows, from which a shift is a finding
 _SIGNIFICANT = 4.0  # standard errors of the difference of two samples of the tables' sizes
@@ -64,7 +64,7 @@ def section(train: pd.DataFrame, test: pd.DataFrame, before: Sequence[Block] = (
     summaries = {str(name): _summary(sample[name], test_sample[name]) for name in names}
     ranked = sorted(summaries, key=lambda name: -summaries[name].shift)
     side = image_side(train)
-    shown = ranked[: _MOST_COLUMNS if side is None else _MOST_PIXELS]
+    shown = ranked[: _MAX_COLUMNS if side is None else _MAX_PIXELS]
     blocks: list[Block] = list(before)
     if side is not None:
         blocks.append(Text(text=f"The rows are images of {side} × {side} pixels, one column each."))
@@ -139,7 +139,7 @@ def _of_dates(train: pd.Series, test: pd.Series) -> _Summary:
 
 
 def _of_quantity(train: pd.Series, test: pd.Series) -> _Summary:
-    compare = _compare_categories if train.nunique() <= _MOST_CATEGORIES else _compare_numbers
+    compare = _compare_categories if train.nunique() <= _MAX_CATEGORIES else _compare_numbers
     kind = "integer" if pd.api.types.is_integer_dtype(train) else "number"
     return _Summary(kind, *compare(train, test), *map(_as_text, (train.median(), train.min(), train.max())))
 
@@ -176,7 +176,7 @@ def _compare_numbers(train: pd.Series, test: pd.Series) -> tuple[list[list[float
 def _compare_categories(train: pd.Series, test: pd.Series) -> tuple[list[list[float]], float]:
     """The shares of the most frequent categories, and the shift: the total variation distance."""
     counts = [part.astype(object).value_counts(normalize=True) for part in (train, test)]
-    shown = counts[0].index[:_MOST_CATEGORIES]
+    shown = counts[0].index[:_MAX_CATEGORIES]
     with_missing = [part.astype(object).value_counts(normalize=True, dropna=False) for part in (train, test)]
     both = pd.concat(with_missing, axis=1).fillna(0.0)
     # Mostly distinct values, such as names, are new in test without a shift.

@@ -13,7 +13,7 @@ from kpipe.runs.oof import OofPredictions
 
 __all__ = ["section"]
 
-_MOST_FOLDS = 100
+_MAX_FOLDS = 100
 _DIGITS = 4
 
 
@@ -46,7 +46,7 @@ def _table(folds: Folds, oof: OofPredictions | None) -> Table:
         columns += [Column(name=f"{target.name}, {part}") for part in ("training", "validation")]
     rows = [
         _row(number, parts, None if oof is None else len(oof.y), target)
-        for number, parts in enumerate(zip(folds.train[:_MOST_FOLDS], folds.valid, strict=False), start=1)
+        for number, parts in enumerate(zip(folds.train[:_MAX_FOLDS], folds.valid, strict=False), start=1)
     ]
     return Table(caption="Folds", columns=columns, rows=rows)
 

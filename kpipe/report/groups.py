@@ -20,10 +20,10 @@ from kpipe.runs.oof import OofPredictions
 
 __all__ = ["section"]
 
-_MOST_CATEGORIES = 12  # of a column; numbers with more distinct values are cut at their quartiles
-_FEWEST_ROWS = 20  # of a group
+_MAX_CATEGORIES = 12  # of a column; numbers with more distinct values are cut at their quartiles
+_MIN_ROWS = 20  # of a group
 _SAMPLE = 20_000  # rows, from which groups are formed
-_MOST_GROUPS = 12
+_MAX_GROUPS = 12
 _SIGNIFICANT = 3.0  # standard errors: by chance, fewer than one of a hundred groups differs by as much
 _DIGITS = 4
 _Z = 1.96  # standard errors to each side of a 95 % interval
@@ -76,7 +76,7 @@ def section(metric: Metric, oof: OofPredictions, frame: pd.DataFrame) -> Section
     rows = np.flatnonzero(oof.is_predicted)
     if len(rows) > _SAMPLE:
         rows = np.sort(np.random.default_rng(0).permutation(rows)[:_SAMPLE])
-    groups = [group for group in _groups(frame, rows) if _FEWEST_ROWS <= len(group.rows) < len(rows)]
+    groups = [group for group in _groups(frame, rows) if _MIN_ROWS <= len(group.rows) < len(rows)]
     differences = _largest_differences(metric, oof, rows, groups)
     is_share = metric.losses is not None and metric.needs in ("label", "ranking")
     blocks: list[Block] = [_table(differences, is_share=is_share)] if differences else []
@@ -101,7 +101,7 @@ def _largest_differences(
     values = [(group, value) for group in groups if (value := _value(metric, oof, group.rows)) is not None]
     values.sort(key=lambda pair: -abs(pair[1] - overall) * math.sqrt(len(pair[0].rows)))
     differences = []
-    for group, _ in values[:_MOST_GROUPS]:
+    for group, _ in values[:_MAX_GROUPS]:
         score = evaluate(metric, oof.y[group.rows], oof.ensemble[group.rows])
         differences.append(_Difference(group, score, overall, is_worse=metric.better(overall, score.value)))
     return differences
@@ -123,7 +123,7 @@ def _groups(frame: pd.DataFrame, rows: np.ndarray) -> Iterator[_Group]:
         missing = values.isna().to_numpy()
         if missing.any():
             yield _Group(str(name), "(missing)", rows[missing])
-        if is_quantity(values) and values.nunique() > _MOST_CATEGORIES:
+        if is_quantity(values) and values.nunique() > _MAX_CATEGORIES:
             yield from _quarters(str(name), values.to_numpy(dtype=float, na_value=np.nan), rows)
         else:
             yield from _categories(str(name), values, rows)
@@ -131,7 +131,7 @@ def _groups(frame: pd.DataFrame, rows: np.ndarray) -> Iterator[_Group]:
 
 def _categories(name: str, values: pd.Series, rows: np.ndarray) -> Iterator[_Group]:
     """A group for each of the most frequent values."""
-    for category in values.value_counts().index[:_MOST_CATEGORIES]:
+    for category in values.value_counts().index[:_MAX_CATEGORIES]:
         text = exact(category, _DIGITS) if is_quantity(values) else str(category)
         yield _Group(name, text, rows[(values == category).fillna(False).to_numpy(dtype=bool)])
 

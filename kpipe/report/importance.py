@@ -19,7 +19,7 @@ from kpipe.runs.loaded import LoadedRun
 __all__ = ["section"]
 
 _KEY, _TITLE = "importance", "Feature importance"
-_MOST_BARS = 15
+_MAX_BARS = 15
 _DOMINANT = 0.8  # of the sum of all columns' importance, from which one column is suspect
 _SAME_MODEL = 0.98  # correlation with the run's own predictions, below which the importance is another model's
 
@@ -103,7 +103,7 @@ def _without_dependence(importance: Importance) -> list[str]:
 
 
 def _plot(run: LoadedRun, importance: Importance) -> Plot:
-    top = importance.columns[:_MOST_BARS]
+    top = importance.columns[:_MAX_BARS]
 
     def draw(ax: Axes) -> None:
         y = np.arange(len(top))

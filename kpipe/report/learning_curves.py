@@ -12,7 +12,7 @@ from kpipe.runs.loaded import LoadedRun
 
 __all__ = ["section"]
 
-_MOST_MODELS, _MOST_FITS = 12, 60  # plots, and lines of one kind in a plot
+_MAX_MODELS, _MAX_FITS = 12, 60  # plots, and lines of one kind in a plot
 _ROWS = {"training": "training rows", "inner validation": "rows held out of the fit"}
 
 
@@ -32,7 +32,7 @@ def section(run: LoadedRun) -> Section | None:
     curves = run.curves
     if curves is None or not len(curves):
         return None
-    models = [model.name for model in run.models if (curves["model"] == model.name).any()][:_MOST_MODELS]
+    models = [model.name for model in run.models if (curves["model"] == model.name).any()][:_MAX_MODELS]
     summary = (
         "The loss of each fit by epoch or tree, one line for each fold and seed. It is the loss that training "
         "minimises, including regularisation such as dropout or label smoothing, so compare the fits of one model with "
@@ -70,7 +70,7 @@ def _plot(model: str, curves: pd.DataFrame) -> Plot:
 def _draw_kind(ax: Axes, kind: str, curves: pd.DataFrame, *, alone: bool) -> None:
     """The lines of one kind of rows, a colour for each fold, dashed for training rows beside held-out ones."""
     training, labelled = kind == "training" and not alone, set[int]()
-    for fit in _fits(curves)[:_MOST_FITS]:
+    for fit in _fits(curves)[:_MAX_FITS]:
         fold = int(fit["fold"].iloc[0])
         colour = SERIES[fold % len(SERIES)]
         new = 0 <= fold < len(SERIES) and fold not in labelled and not training

@@ -30,11 +30,11 @@ from kpipe.runs.recorded import as_number
 
 __all__ = ["section"]
 
-_MOST_LINES, _MOST_FOLDS = 7, 200  # in the plot and the table of folds
-_MOST_NUMBERED = 10  # folds that are numbered in the plot
-_MOST_BESIDE = 5  # folds whose table stands beside the plot
+_MAX_LINES, _MAX_FOLDS = 7, 200  # in the plot and the table of folds
+_MAX_NUMBERED = 10  # folds that are numbered in the plot
+_MAX_BESIDE = 5  # folds whose table stands beside the plot
 _BAND = 0.6  # of a model's row, over which its folds are spread
-_MOST_SKIPPED = 2  # models that have a finding each
+_MAX_SKIPPED = 2  # models that have a finding each
 _LONGEST_REASON = 600  # characters
 _P_VALUE = 0.01  # of the differences between folds, from which they are a finding
 
@@ -56,7 +56,7 @@ def section(run: LoadedRun) -> Section:
     scores = _fold_scores(run)
     folds = max((len(values) for values in scores.values()), default=0)
     blocks: list[Block] = [_models_table(run)]
-    if 1 < folds <= _MOST_FOLDS:
+    if 1 < folds <= _MAX_FOLDS:
         blocks += [_folds_plot(run, scores, folds), _folds_table(scores, folds)]
     blocks += agreement.blocks(run)
     if steps := [step for step in run.items("plan") if isinstance(step, Mapping)]:
@@ -108,8 +108,8 @@ def _fold_scores(run: LoadedRun) -> _FoldScores:
 
 def _folds_plot(run: LoadedRun, scores: _FoldScores, folds: int) -> Plot:
     """A dot for each fold of each model, the folds of a model from top to bottom."""
-    shown = list(scores.items())[:_MOST_LINES]
-    numbered = folds <= _MOST_NUMBERED
+    shown = list(scores.items())[:_MAX_LINES]
+    numbered = folds <= _MAX_NUMBERED
 
     def draw(ax: Axes) -> None:
         for place, (_, values) in enumerate(shown):
@@ -142,7 +142,7 @@ def _folds_plot(run: LoadedRun, scores: _FoldScores, folds: int) -> Plot:
         alt=f"Scores of the ensemble and of each model in each of {folds} folds; the numbers are in the table.",
         caption=f"Score in each fold; the line is their mean.{numbers} Where all models score worse, the rows of that "
         "fold are harder to predict.",
-        height=0.9 + (0.3 + 0.09 * min(folds, _MOST_NUMBERED)) * len(shown),
+        height=0.9 + (0.3 + 0.09 * min(folds, _MAX_NUMBERED)) * len(shown),
     )
 
 
@@ -152,7 +152,7 @@ def _folds_table(scores: _FoldScores, folds: int) -> Table:
         [text_cell(name), *(Cell(text=format_score(value), value=value) for value in values)]
         for name, values in scores.items()
     ]
-    return Table(caption="Score in each fold", columns=columns, rows=rows, small=folds <= _MOST_BESIDE)
+    return Table(caption="Score in each fold", columns=columns, rows=rows, small=folds <= _MAX_BESIDE)
 
 
 def _skipped_table(skipped: Mapping[str, object]) -> Table:
@@ -189,7 +189,7 @@ def _findings(run: LoadedRun) -> list[Finding]:
 
 def _skipped(models: Mapping[str, object]) -> list[Finding]:
     """A finding for each skipped model, or one for many."""
-    if len(models) > _MOST_SKIPPED:
+    if len(models) > _MAX_SKIPPED:
         names = short(", ".join(map(str, models)), 300)
         text = f"{len(models)} models were skipped: {names}. The table of skipped models states the reasons."
         return [Finding(level="warn", text=text)]

@@ -37,12 +37,12 @@ from kpipe.training.deadline import Deadline
 
 __all__ = ["ColumnImportance", "Importance", "permutation_importance", "save_importance"]
 
-_MOST_PREDICTED = 40_000  # rows in a fold, all copies together
-_MOST_ROWS, _FEWEST_ROWS = 1_000, 100  # validation rows of a fold that are shuffled
+_MAX_PREDICTED = 40_000  # rows in a fold, all copies together
+_MAX_ROWS, _MIN_ROWS = 1_000, 100  # validation rows of a fold that are shuffled
 _REPEATS = 2  # shuffles of each column
 _FOLD_SHARE = 1 / 2  # of the time, that training on one fold may take; predicting the copies takes as long
-_MOST_COLUMNS = 200
-_MOST_DEPENDENCES = 10  # columns whose partial dependence is computed
+_MAX_COLUMNS = 200
+_MAX_DEPENDENCES = 10  # columns whose partial dependence is computed
 _EQUAL = 1e-4  # standard deviations, below which predictions count as equal
 
 
@@ -134,8 +134,8 @@ def permutation_importance(
         return "the run's folder has no folds."
     if len(columns) < 2:
         return "the data has a single column."
-    if len(columns) > _MOST_COLUMNS:
-        return f"the data has {len(columns)} columns, and shuffling more than {_MOST_COLUMNS} takes too long."
+    if len(columns) > _MAX_COLUMNS:
+        return f"the data has {len(columns)} columns, and shuffling more than {_MAX_COLUMNS} takes too long."
     folds = list(_existing_folds(run.folds, len(problem.X)))
     if not folds:
         return "no fold of the run can be used."
@@ -186,7 +186,7 @@ def _measure(
     importance = _importance(problem.metric, oof, members, list(problem.columns), found)
     if isinstance(importance, str):
         return importance
-    top = [one.column for one in importance.columns if one.value > one.standard_error][:_MOST_DEPENDENCES]
+    top = [one.column for one in importance.columns if one.value > one.standard_error][:_MAX_DEPENDENCES]
     return replace(importance, dependence=partial_dependence(first.predict, problem.X.iloc[found[0].rows], top))
 
 
@@ -199,8 +199,8 @@ def _existing_folds(folds: Folds, rows: int) -> Iterator[tuple[np.ndarray, np.nd
 
 def _predict_fold(problem: Problem, ensemble: RefittedEnsemble, valid: np.ndarray) -> _Fold:
     rng = np.random.default_rng(0)
-    most = max(_MOST_PREDICTED // (1 + problem.X.shape[1] * _REPEATS), _FEWEST_ROWS)
-    rows = np.sort(rng.permutation(valid)[: min(most, _MOST_ROWS)])
+    most = max(_MAX_PREDICTED // (1 + problem.X.shape[1] * _REPEATS), _MIN_ROWS)
+    rows = np.sort(rng.permutation(valid)[: min(most, _MAX_ROWS)])
     copies = _shuffled_copies(problem.X.iloc[rows], rng)
     predicted = ensemble.predict(pd.concat(copies, ignore_index=True))
     return _Fold(rows, predicted.reshape(len(copies), len(rows), -1))

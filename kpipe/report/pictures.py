@@ -20,10 +20,10 @@ from kpipe.runs.oof import OofPredictions
 
 __all__ = ["sections", "without_pixels"]
 
-_MOST_WORST, _MOST_CLASSES, _OF_A_CLASS = 24, 20, 12  # rows of six, or of three on a phone
+_MAX_WORST, _MAX_CLASSES, _OF_A_CLASS = 24, 20, 12  # rows of six, or of three on a phone
 _SIDE = 84  # pixels of the longer side of a picture on the page
 _QUALITIES = (85, 70, 50, 30)  # of the JPEGs: the first with which all are small enough
-_MOST_BYTES = 700_000  # of all data URIs
+_MAX_BYTES = 700_000  # of all data URIs
 
 _Shown = tuple[int, str, str]  # a row of the predictions, its picture's caption, and the alternative text
 
@@ -87,7 +87,7 @@ def sections(metric: Metric, oof: OofPredictions, frame: pd.DataFrame) -> list[S
 def _worst(metric: Metric, oof: OofPredictions) -> tuple[str, list[_Shown]]:
     error, name = errors(metric, oof)
     order = np.argsort(-np.nan_to_num(error, nan=-1.0), kind="stable")
-    rows = [int(row) for row in order[:_MOST_WORST] if error[row] > 0]
+    rows = [int(row) for row in order[:_MAX_WORST] if error[row] > 0]
     return f"The {len(rows)} pictures with the largest error ({name})", [_hard(oof, row) for row in rows]
 
 
@@ -107,7 +107,7 @@ def _of_classes(oof: OofPredictions) -> list[tuple[str, list[_Shown]]]:
     rows, counts = np.flatnonzero(oof.is_predicted), np.bincount(y, minlength=len(oof.classes))
     random = np.random.default_rng(0)
     found = []
-    for code in sorted(np.argsort(-counts, kind="stable")[:_MOST_CLASSES]):
+    for code in sorted(np.argsort(-counts, kind="stable")[:_MAX_CLASSES]):
         own = np.flatnonzero(y == code)
         chosen = np.sort(random.permutation(own)[:_OF_A_CLASS])
         if len(own):
@@ -137,11 +137,11 @@ def _shown_size(shape: tuple[int, int, int]) -> tuple[int, int]:
 
 
 def _encode_all(pixels: np.ndarray) -> list[str]:
-    """(k, height, width, channels) bytes as data URIs, together at most ``_MOST_BYTES`` long."""
+    """(k, height, width, channels) bytes as data URIs, together at most ``_MAX_BYTES`` long."""
     uris: list[str] = []
     for quality in _QUALITIES:
         uris = [_encode(each, quality) for each in pixels]
-        if sum(map(len, uris)) <= _MOST_BYTES:
+        if sum(map(len, uris)) <= _MAX_BYTES:
             break
     return uris
 

@@ -28,9 +28,9 @@ from kpipe.training.worker import FitTask, TrainingData, fit, predict_quietly
 __all__ = ["Member", "Members", "RefittedEnsemble", "choose_members", "names_of", "refit"]
 
 _NEARLY_ALL = 0.99  # share of the ensemble's weight, once reached by the chosen models, that ends the choice
-_MOST_OF_IT = 0.8  # the same, if the next model does not fit into the time left
-_FEWEST_ROWS = 500  # training rows, below which another model than the run's is trained
-_MOST_ROWS_FITTED = 20_000  # rows of predictions, on which a stacker's weight is shared out
+_MAX_OF_IT = 0.8  # the same, if the next model does not fit into the time left
+_MIN_ROWS = 500  # training rows, below which another model than the run's is trained
+_MAX_ROWS_FITTED = 20_000  # rows of predictions, on which a stacker's weight is shared out
 _THREADS = 1  # as where folds are trained side by side; two threads on a busy machine wait for each other
 
 
@@ -123,11 +123,11 @@ def choose_members(run: LoadedRun, oof: OofPredictions, *, seconds: float, rows:
         share = sum(member.weight for member in members)
         needed = (model.seconds or 0.0) / folds / max(len(model.seeds), 1)
         in_time = needed + sum(member.seconds for member in members) <= seconds
-        if share >= _NEARLY_ALL or (share >= _MOST_OF_IT and not in_time):
+        if share >= _NEARLY_ALL or (share >= _MAX_OF_IT and not in_time):
             break
         members.append(Member(model, weights[model.name], needed, _steps_of(run, model)))
     part = min(1.0, seconds / max(sum(member.seconds for member in members), 1e-9))
-    if part < 1 and part * rows < _FEWEST_ROWS:
+    if part < 1 and part * rows < _MIN_ROWS:
         names = ", ".join(member.model.name for member in members)
         return f"training {names} again on a fold takes longer than {seconds:.0f} s. Allow more time with --budget."
     return Members(tuple(members), sum(member.weight for member in members), part)
@@ -156,7 +156,7 @@ def _weights_of_columns(run: LoadedRun, oof: OofPredictions) -> dict[str, float]
     above = {name: weight for name, weight in weights.items() if name in STACKERS and weight > 0 and name in oof.models}
     parts = [name for name in base if name in oof.models]
     if above and parts:
-        rows = np.flatnonzero(oof.is_predicted)[:_MOST_ROWS_FITTED]
+        rows = np.flatnonzero(oof.is_predicted)[:_MAX_ROWS_FITTED]
         columns = np.stack([oof.models[name][rows].ravel() for name in parts], axis=1)
         stacked = np.sum([weight * oof.models[name][rows] for name, weight in above.items()], axis=0).ravel()
         known = ~np.isnan(columns).any(axis=1) & ~np.isnan(stacked)

@@ -16,8 +16,8 @@ from kpipe.runs.oof import OofPredictions
 
 __all__ = ["section"]
 
-_MOST_POINTS = 1500  # in a plot: more look the same and make the file large
-_MOST_TARGETS = 6
+_MAX_POINTS = 1500  # in a plot: more look the same and make the file large
+_MAX_TARGETS = 6
 _QUANTILES = 5  # of the true value, in the table of errors
 _DIGITS = 5
 _SIGNIFICANT = 4.0  # standard errors of the mean residual, from which a bias is a finding
@@ -63,12 +63,12 @@ def section(metric: Metric, oof: OofPredictions) -> Section:
     targets = _targets(metric, oof)
     rows = int(oof.is_predicted.sum())
     blocks: list[Block] = []
-    for target in targets[:_MOST_TARGETS]:
+    for target in targets[:_MAX_TARGETS]:
         if len(targets) > 1:
             blocks.append(Text(text=short(target.name), heading=True))
         blocks += _target_blocks(target)
-    if len(targets) > _MOST_TARGETS:
-        blocks.append(Text(text=f"The first {_MOST_TARGETS} of {len(targets)} targets are shown."))
+    if len(targets) > _MAX_TARGETS:
+        blocks.append(Text(text=f"The first {_MAX_TARGETS} of {len(targets)} targets are shown."))
     return Section(
         key="predictions",
         title="Out-of-fold predictions",
@@ -91,7 +91,7 @@ def _targets(metric: Metric, oof: OofPredictions) -> list[_Target]:
 
 
 def _drawn(count: int) -> np.ndarray:
-    return np.sort(np.random.default_rng(0).permutation(count)[:_MOST_POINTS])
+    return np.sort(np.random.default_rng(0).permutation(count)[:_MAX_POINTS])
 
 
 def _target_blocks(target: _Target) -> list[Block]:

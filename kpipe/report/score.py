@@ -32,7 +32,7 @@ from kpipe.runs.summary import format_forecast
 
 __all__ = ["section"]
 
-_MOST_RUNS = 12  # other runs in the plot
+_MAX_RUNS = 12  # other runs in the plot
 _FORECAST_COLUMNS = (
     Column(name="cause", numeric=False),
     Column(name="added", meaning="correction of the score"),
@@ -121,7 +121,7 @@ def _points(run: LoadedRun, others: Sequence[Mapping[str, object]]) -> list[_Poi
         ("this run", run.number("score"), run.number("standard_error"), ACCENT),
         *(
             (str(r["run_id"]), as_number(r["score"]), as_number(r.get("standard_error")), MUTED)
-            for r in same_data[::-1][:_MOST_RUNS]
+            for r in same_data[::-1][:_MAX_RUNS]
         ),
         ("baseline", run.number("baseline"), run.number("baseline_standard_error"), INK),
     ]

@@ -15,7 +15,7 @@ from kpipe.runs.oof import OofPredictions
 
 __all__ = ["section"]
 
-_MOST_PLOTS = 6
+_MAX_PLOTS = 6
 _DIGITS = 5
 
 
@@ -82,7 +82,7 @@ def _distributions(oof: OofPredictions, test: np.ndarray) -> list[Block]:
     rows = []
     for k in [1] if binary else range(len(names)):
         true, validation, submitted = _true(oof, k), predicted[:, k], test[:, k][~np.isnan(test[:, k])]
-        if len(plots) < _MOST_PLOTS and len(submitted) and len(validation):
+        if len(plots) < _MAX_PLOTS and len(submitted) and len(validation):
             values = {"submission": submitted, "out-of-fold": validation}
             is_probability = oof.classes is not None
             plots.append(_plot(names[k], values if is_probability else values | {"true": true}, is_probability))

@@ -17,8 +17,8 @@ from kpipe.runs.oof import OofPredictions
 
 __all__ = ["correlations", "plots"]
 
-_MOST_CLASSES, _MOST_TARGETS = 20, 4
-_MOST_COLUMNS, _MOST_ROWS = 12, 20_000  # of the correlation matrix
+_MAX_CLASSES, _MAX_TARGETS = 20, 4
+_MAX_COLUMNS, _MAX_ROWS = 12, 20_000  # of the correlation matrix
 _SKEWED = 50  # ratio of high to low values, from which the axis is logarithmic
 
 
@@ -35,9 +35,9 @@ def plots(oof: OofPredictions) -> list[Plot]:
     list of Plot
     """
     if oof.classes is not None:
-        return [_classes(oof.targets[0], oof.y, oof.classes)] if len(oof.classes) <= _MOST_CLASSES else []
+        return [_classes(oof.targets[0], oof.y, oof.classes)] if len(oof.classes) <= _MAX_CLASSES else []
     values = oof.y.reshape(len(oof.y), -1).astype(float)
-    named = zip(oof.targets[:_MOST_TARGETS], values.T, strict=False)
+    named = zip(oof.targets[:_MAX_TARGETS], values.T, strict=False)
     return [_values(name, given[np.isfinite(given)]) for name, given in named if np.isfinite(given).any()]
 
 
@@ -105,12 +105,12 @@ def correlations(frame: pd.DataFrame, oof: OofPredictions) -> list[Block]:
     label = short(target.name, 30)
     table = frame[names].set_axis(range(len(frame)), axis=0).astype(float)
     table.insert(0, label, target.to_numpy(), allow_duplicates=True)
-    ranks = table.sample(min(len(table), _MOST_ROWS), random_state=0).rank()
+    ranks = table.sample(min(len(table), _MAX_ROWS), random_state=0).rank()
     with_target = ranks.corrwith(ranks.iloc[:, 0]).iloc[1:] if label not in names else None
     if with_target is None:
         return []
-    shown = [label, *with_target.abs().sort_values(ascending=False, kind="stable").index[:_MOST_COLUMNS]]
-    return [_matrix(ranks[shown].corr(), more=len(names) > _MOST_COLUMNS)]
+    shown = [label, *with_target.abs().sort_values(ascending=False, kind="stable").index[:_MAX_COLUMNS]]
+    return [_matrix(ranks[shown].corr(), more=len(names) > _MAX_COLUMNS)]
 
 
 def _ordered_target(oof: OofPredictions) -> pd.Series | None:

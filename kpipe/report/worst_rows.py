@@ -20,8 +20,8 @@ from kpipe.runs.oof import OofPredictions
 
 __all__ = ["errors", "section", "true_and_predicted"]
 
-_MOST_ROWS, _MOST_IMAGES = 20, 24
-_MOST_COLUMNS = 12
+_MAX_ROWS, _MAX_IMAGES = 20, 24
+_MAX_COLUMNS = 12
 _DIGITS = 5
 
 
@@ -83,9 +83,9 @@ def section(
     side = None if frame is None else image_side(frame)
     blocks: list[Block]
     if frame is not None and side is not None:
-        blocks = [_gallery(oof, frame, order[:_MOST_IMAGES], side)]
+        blocks = [_gallery(oof, frame, order[:_MAX_IMAGES], side)]
     else:
-        blocks = _rows_blocks(oof, error, name, order[:_MOST_ROWS], frame, columns, note)
+        blocks = _rows_blocks(oof, error, name, order[:_MAX_ROWS], frame, columns, note)
     summary = (
         "The rows whose prediction is furthest from the truth. They may reveal mistakes in the data, missing features, "
         "or unpredictable rows."
@@ -106,7 +106,7 @@ def _rows_blocks(
     if frame is None:
         text = "The columns of these rows are not shown, because the data cannot be read. Add --data PATH."
         return [_table(oof, error, rows, frame=pd.DataFrame(index=range(len(oof.y))), caption=caption), Text(text=text)]
-    shown = frame[[column for column in columns if column in frame][:_MOST_COLUMNS]]
+    shown = frame[[column for column in columns if column in frame][:_MAX_COLUMNS]]
     blocks: list[Block] = [_table(oof, error, rows, frame=shown, caption=caption)]
     if shown.shape[1] < frame.shape[1]:
         blocks.append(Text(text=f"{shown.shape[1]} of {frame.shape[1]} columns are shown{note}."))

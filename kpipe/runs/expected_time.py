@@ -20,7 +20,7 @@ from kpipe.training.deadline import RunClock
 __all__ = ["Workload", "expected_time", "expected_time_of"]
 
 _BUSY = 1.3  # slowness from which other work is mentioned
-_MOST_RUNS = 20  # the latest of the competition that are read
+_MAX_RUNS = 20  # the latest of the competition that are read
 _START = 4.0  # seconds besides the fits: Python's and the workers' start, the ensemble, the checks
 # Seconds of a fit with one thread: a constant, and seconds for each million cells that it trains on. Fitted to kpipe's
 # own runs on two idle cores of an AMD EPYC (titanic, spaceship-titanic, playground-series-s3e2, -s3e25, -s3e26, and a
@@ -150,7 +150,7 @@ def expected_time(work: Workload, folder: Path) -> str:
 
 def _records(folder: Path) -> Iterator[Mapping[str, Any]]:
     """The records of the latest runs, the latest first."""
-    for each in finished_folders(folder)[::-1][:_MOST_RUNS]:
+    for each in finished_folders(folder)[::-1][:_MAX_RUNS]:
         try:
             yield read_run(each).record
         except DataError:

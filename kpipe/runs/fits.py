@@ -36,9 +36,9 @@ __all__ = ["FITS", "FitFolder", "fit_store", "fit_store_of_runs", "keep_checks"]
 
 FITS = ".fits"  # the folder of the store, among the folders of the competitions
 _SUFFIX = ".fit"
-_MOST = 2 * 2**30  # bytes of all entries; the least recently used ones are removed
+_MAXIMUM = 2 * 2**30  # bytes of all entries; the least recently used ones are removed
 _HEADERS = 8192  # bytes: upper bound of the size of an entry besides its numbers
-_MOST_OF_CHECKS = 2**20  # bytes of their results
+_MAX_OF_CHECKS = 2**20  # bytes of their results
 
 _LOG = logging.getLogger("kpipe")
 
@@ -187,7 +187,7 @@ class FitFolder:
             entries = [(path, path.stat()) for path in self.folder.glob(f"*{_SUFFIX}")]
             total = sum(stat.st_size for _, stat in entries)
             for path, stat in sorted(entries, key=lambda entry: entry[1].st_mtime):
-                if total <= _MOST:
+                if total <= _MAXIMUM:
                     return
                 path.unlink(missing_ok=True)
                 total -= stat.st_size
@@ -211,7 +211,7 @@ class _ChecksOfRun:
 
     def load(self) -> tuple[Check, ...] | None:
         """The results of an earlier run with identical inputs."""
-        content = self.folder.read(self.key, _MOST_OF_CHECKS)
+        content = self.folder.read(self.key, _MAX_OF_CHECKS)
         return None if content is None else tuple(Check(**one) for one in json.loads(content))
 
     def save(self, checks: Sequence[Check]) -> None:

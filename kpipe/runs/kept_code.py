@@ -32,7 +32,7 @@ _LOG = logging.getLogger("kpipe")
 
 CODE = "code"  # the folder in that of a run
 _COMPETITIONS, _MODULES = "competitions", "modules"
-_MOST = 20 << 20  # bytes of all files: a module's folder that holds data is not copied into each run
+_MAXIMUM = 20 << 20  # bytes of all files: a module's folder that holds data is not copied into each run
 _LONGEST_TEXT = 1 << 20  # bytes of a file that is compared line by line
 
 
@@ -53,14 +53,14 @@ def keep_code(folder: Path, slug: str) -> None:
     """
     found = _files_of(slug)
     size = sum(file.stat().st_size for file in found.values())
-    if size > _MOST:
+    if size > _MAXIMUM:
         _LOG.warning(
             "The run does not store its code, which has %d MiB (at most %d): move files other than code out of %s.",
             size >> 20,
-            _MOST >> 20,
+            _MAXIMUM >> 20,
             competitions.folder(slug),
         )
-    if not found or size > _MOST:
+    if not found or size > _MAXIMUM:
         return
     for name, file in found.items():
         write_file(folder / CODE / name, file.read_bytes())
@@ -252,7 +252,7 @@ def restore_code(run: Run, target: Path, *, force: bool = False) -> list[Path]:
     if not kept:
         raise UsageError(
             f"{run.record['run_id']} has no stored code: the competition had no module, its files had more than "
-            f"{_MOST >> 20} MiB, or an earlier version of kpipe made the run.",
+            f"{_MAXIMUM >> 20} MiB, or an earlier version of kpipe made the run.",
             code="no-kept-code",
         )
     differing = {path: file for path, file in kept.items() if not _is_equal(path, file)}

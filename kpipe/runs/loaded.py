@@ -28,7 +28,7 @@ from kpipe.runs.tables import read_csv, read_curves, read_folds, read_parquet, t
 
 __all__ = ["LoadedModel", "LoadedRun", "load_run", "other_runs"]
 
-_MOST_RUNS = 200  # in the same folder that are read
+_MAX_RUNS = 200  # in the same folder that are read
 T = TypeVar("T")
 
 
@@ -231,7 +231,7 @@ def other_runs(run: LoadedRun) -> list[dict[str, Any]]:
         Oldest first; records that cannot be used are skipped. ``run_id`` is the name of the run's folder.
     """
     own, found = run.path.resolve(), []
-    for folder in finished_folders(own.parent)[-_MOST_RUNS:]:
+    for folder in finished_folders(own.parent)[-_MAX_RUNS:]:
         try:
             record = None if folder == own else read_run(folder).record
         except DataError:

@@ -36,7 +36,7 @@ _LOG = logging.getLogger("kpipe")
 
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # in the default repr of an object: it differs from process to process
 _LONGEST = 500  # characters of a value
-_MOST_PARTS = 100  # of a list that is not made of numbers and texts alone
+_MAX_PARTS = 100  # of a list that is not made of numbers and texts alone
 _LARGEST = 16 << 20  # bytes of the file
 
 
@@ -105,7 +105,7 @@ def _json(value: object, depth: int = 3) -> object:
     if isinstance(value, set | frozenset):
         return sorted(repr(item) for item in value)  # their own order changes from process to process
     # Steps, and names of columns with their transformers: scikit-learn's repr of one takes 0.02 s.
-    if isinstance(value, list | tuple) and depth and len(value) <= _MOST_PARTS:
+    if isinstance(value, list | tuple) and depth and len(value) <= _MAX_PARTS:
         return [_json(item, depth - 1) for item in value]
     return _ADDRESS.sub("", repr(value))[:_LONGEST]
 

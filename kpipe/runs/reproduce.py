@@ -31,7 +31,7 @@ from kpipe.training.cross_validation import Fits, ShortenedFits
 __all__ = ["Reproduction", "compare_reproduction", "request_to_reproduce", "rerun_spec"]
 
 _MACHINE = ("system", "processor")
-_MOST_THREADS = 4096
+_MAX_THREADS = 4096
 
 
 def request_to_reproduce(first: Run, *, out: Path, data: str | Path | None = None) -> tuple[RunRequest, RerunSpec]:
@@ -194,7 +194,7 @@ def _are_folds(folds: Sequence[int], last: int) -> bool:
 def _count(record: Mapping[str, Any], name: str) -> int | None:
     machine = record.get("machine")
     value = machine.get(name) if isinstance(machine, dict) else None
-    return value if isinstance(value, int) and 0 < value <= _MOST_THREADS else None
+    return value if isinstance(value, int) and 0 < value <= _MAX_THREADS else None
 
 
 def _device(name: object) -> str:

@@ -23,7 +23,7 @@ from kpipe.training.pool import n_parallel, threads_for
 __all__ = ["describe_changes", "describe_request"]
 
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]+(-\d+)?")
-_MOST_SHOWN = 3  # unfinished runs that are mentioned when a new one starts
+_MAX_SHOWN = 3  # unfinished runs that are mentioned when a new one starts
 
 
 def describe_request(
@@ -106,7 +106,7 @@ def describe_changes(folder: RunFolder, rerun: RerunSpec) -> tuple[str, ...]:
         return (f"Changed since {rerun.of} was made: {'; '.join(changed)}.",) if changed else ()
     home = folder.path.parent
     waiting = [run for run in find_unfinished(home.parent, home.name) if run.path != folder.path and not run.is_running]
-    return tuple(_describe_unfinished(run, folder.request["inputs"]) for run in waiting[-_MOST_SHOWN:])
+    return tuple(_describe_unfinished(run, folder.request["inputs"]) for run in waiting[-_MAX_SHOWN:])
 
 
 def _describe_unfinished(run: UnfinishedRun, inputs: Mapping[str, Any]) -> str:

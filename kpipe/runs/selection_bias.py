@@ -25,10 +25,10 @@ from kpipe.runs.tables import read_parquet, to_numbers
 
 __all__ = ["SelectionBias", "estimate_selection_bias"]
 
-_MOST_RUNS = 200  # the latest ones in the folder
+_MAX_RUNS = 200  # the latest ones in the folder
 # A metric that is neither a mean over rows nor has influences is scored in blocks of at least 20 rows: once per run and
 # block, of which there are fewer where there are many runs; the blocks hold at most 10,000 rows together.
-_FEWEST_BLOCKS, _MOST_BLOCKS, _EVALUATIONS, _BLOCK_ROWS, _SCORED_ROWS = 8, 20, 800, 20, 10_000
+_MIN_BLOCKS, _MAX_BLOCKS, _EVALUATIONS, _BLOCK_ROWS, _SCORED_ROWS = 8, 20, 800, 20, 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +187,7 @@ def _table(run: Run, targets: tuple[str, ...]) -> pd.DataFrame:
 
 def _other_folders(run: Run) -> list[Path]:
     own = run.path.resolve()
-    return [folder for folder in finished_folders(own.parent)[-_MOST_RUNS:] if folder != own]
+    return [folder for folder in finished_folders(own.parent)[-_MAX_RUNS:] if folder != own]
 
 
 def _comparable_predictions(other: Run, run: Run, own: _Own) -> np.ndarray:
@@ -277,7 +277,7 @@ class _Gatherer:
 
 def _blocks(own: _Own, runs: int) -> list[np.ndarray]:
     """The rows of random blocks of rows or groups, a sample of them where there are many."""
-    most_blocks = int(np.clip(_EVALUATIONS // runs, _FEWEST_BLOCKS, _MOST_BLOCKS))
+    most_blocks = int(np.clip(_EVALUATIONS // runs, _MIN_BLOCKS, _MAX_BLOCKS))
     blocks = random_blocks(own.groups, int(np.clip(len(own.y) // _BLOCK_ROWS, 2, most_blocks)))
     parts = [np.flatnonzero(blocks == block) for block in range(int(blocks.max()) + 1)]
     most = max(_SCORED_ROWS // len(parts), 1)

@@ -23,7 +23,7 @@ REQUEST = "request.json"
 CHECKPOINTS = "checkpoints"  # the folder of the finished fits; "parts" before kpipe 0.2
 _OLD_REQUEST = "call.json"  # before kpipe 0.2
 _NAME = re.compile(r"\.partial-([0-9a-f]{12})(?:-\d+)?")
-_MOST_THREADS = 4096
+_MAX_THREADS = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ def read_request(folder: Path) -> dict[str, Any]:
         return {}
     name = _NAME.fullmatch(folder.name)
     threads = request.get("threads") if isinstance(request, dict) and name and request.get("key") == name[1] else None
-    return request if isinstance(threads, int) and 0 < threads <= _MOST_THREADS else {}
+    return request if isinstance(threads, int) and 0 < threads <= _MAX_THREADS else {}
 
 
 def _modified(path: Path) -> float:

@@ -33,7 +33,7 @@ __all__ = [
 
 _MAX_SEEDS = 30  # of a model in one run: the mean of more seeds gains nothing that could be measured
 _SLOWEST = 3.0  # at most: imports slow down the start of a run, but not the work at its end
-_STACKING_SHARE, _MOST_STACKING = 0.3, 60.0
+_STACKING_SHARE, _MAX_STACKING = 0.3, 60.0
 _TO_START, _SLOWER = 5.0, 0.75  # seconds for workers to start, and what the layer takes relative to boosting
 _SHORTENED_SHARE = 0.85  # of the time left, for a shortened model while others wait
 _PATIENCE = 1.5  # a fit that keeps its time limit itself is stopped only after this multiple of the limit
@@ -208,7 +208,7 @@ def stacking_seconds(left: float | None, *, boosting: float = math.inf) -> float
     """
     if left is None:
         return 0.0
-    return min(_STACKING_SHARE * left, _MOST_STACKING, _TO_START + _SLOWER * boosting)
+    return min(_STACKING_SHARE * left, _MAX_STACKING, _TO_START + _SLOWER * boosting)
 
 
 def additional_seeds(seeds: Sequence[int]) -> range:

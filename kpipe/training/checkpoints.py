@@ -70,7 +70,7 @@ class _NoStore:
         """Remove nothing."""
 
 
-_MOST_NETS = 64  # networks of one fit whose steps are saved: at most one per target
+_MAX_NETS = 64  # networks of one fit whose steps are saved: at most one per target
 NO_CHECKPOINTS: Checkpoints = _NoCheckpoints()
 NO_STORE: FitStore = _NoStore()
 
@@ -89,7 +89,7 @@ def result_shapes(task: FitTask, data: TrainingData) -> dict[str, tuple[int, ...
         "seconds": (),
         "batch_dependence": (),
         "curves": CURVES_SHAPE,
-        "steps": (_MOST_NETS, 2),
+        "steps": (_MAX_NETS, 2),
         "families": FAMILIES_SHAPE,
     }
 
@@ -116,7 +116,7 @@ def result_to_arrays(result: FitResult) -> dict[str, np.ndarray]:
     result : FitResult
     """
     numbers = {"seconds": np.array(result.seconds), "batch_dependence": np.array(result.batch_dependence)}
-    steps = np.zeros((_MOST_NETS, 2))
+    steps = np.zeros((_MAX_NETS, 2))
     steps[: len(result.steps)] = result.steps or 0
     others = {"curves": result.curves, "steps": steps, "families": families_to_array(result.families)}
     return {"valid": result.valid, "test": result.test, **others, **numbers}

@@ -10,7 +10,7 @@ from kpipe.training.budget import reserved_seconds, slowness_of
 __all__ = ["Deadline", "RunClock"]
 
 # Shares of a budget for the checks of tables: the usual one, and a larger one up to a number of seconds.
-_CHECKED, _MOST_CHECKED, _LONGEST_CHECKS = 0.02, 0.08, 6.0
+_CHECKED, _MAX_CHECKED, _LONGEST_CHECKS = 0.02, 0.08, 6.0
 
 
 class Deadline:
@@ -103,7 +103,7 @@ class RunClock:
         """
         if self.budget is None:
             return None
-        return max(_CHECKED * self.budget, min(_LONGEST_CHECKS, _MOST_CHECKED * self.budget)) / self.slowness()
+        return max(_CHECKED * self.budget, min(_LONGEST_CHECKS, _MAX_CHECKED * self.budget)) / self.slowness()
 
     def training_deadline(self) -> Deadline:
         """Return the deadline of training, after which there is time for the ensemble, checks and writing.

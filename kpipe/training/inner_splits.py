@@ -24,7 +24,7 @@ from kpipe.problem.times import read_times
 
 __all__ = ["InnerSplits", "with_inner_splits", "without_families"]
 
-_MOST, _FEWEST = 3, 2  # splits; a single period may be unlike all others
+_MAXIMUM, _MINIMUM = 3, 2  # splits; a single period may be unlike all others
 _LEAST_TRAINED = 1 / 3  # training rows for each validation row
 _BY_ROW = (KFold, StratifiedKFold, RowSplit)
 _BY_TIME = (ByTime, PeriodEnds, TimeBlocks)
@@ -66,13 +66,13 @@ class InnerSplits:
         return []
 
     def _with_fewer_and_shorter_periods(self) -> Iterator[Splitter]:
-        for count in range(_MOST, _FEWEST - 1, -1):
+        for count in range(_MAXIMUM, _MINIMUM - 1, -1):
             splitter: Any = copy.copy(self.splitter)
             splitter.n_splits = count
             yield splitter
         # These periods are shorter than that of test, but every fold can choose features, as the fit on all rows can.
         if isinstance(self.splitter, ByTime) and self.splitter.horizon is not None:
-            yield ByTime(self.splitter.column, _FEWEST)
+            yield ByTime(self.splitter.column, _MINIMUM)
 
     def blocks(self, X: pd.DataFrame) -> np.ndarray:
         """Return a number for the group or time of each row: errors of rows with equal numbers are not independent.
@@ -137,5 +137,5 @@ def _inner_splits(problem: Problem) -> InnerSplits | None:
         return InnerSplits(by_unit, read_times(train, splitter.column))
     if problem.groups is not None:
         groups = pd.Series(pd.factorize(train[problem.groups])[0], index=train.index)
-        return InnerSplits(GroupKFold(_MOST, shuffle=True, random_state=0), groups)
+        return InnerSplits(GroupKFold(_MAXIMUM, shuffle=True, random_state=0), groups)
     return None

@@ -30,8 +30,8 @@ from kpipe.training.worker import FitResult, FitTask, TrainingData
 __all__ = ["QUICK_STACKERS", "STACKERS", "StackingLayer", "build_stacker", "make_layer"]
 
 _SMALLEST = 1e-6  # lower probabilities are clipped before the logarithm is taken
-_FEWEST = 100  # rows: with fewer, a layer adds more noise than it removes error
-_MOST_NUMBERS = 50_000_000  # in the layer's table: 400 MB, of which workers have copies
+_MINIMUM = 100  # rows: with fewer, a layer adds more noise than it removes error
+_MAX_NUMBERS = 50_000_000  # in the layer's table: 400 MB, of which workers have copies
 _PROBED = 32  # test rows whose predictions are checked for batch dependence
 
 
@@ -125,11 +125,11 @@ def make_layer(
     if len(models) < 2 or problem.y.ndim > 1 or folds.refit:
         return None
     height = len(problem.y) + len(folds.valid) * len(data.X_test)
-    if height * len(models) * data.outputs > _MOST_NUMBERS:
+    if height * len(models) * data.outputs > _MAX_NUMBERS:
         return None
     oof = np.stack([average_fits(name, fits, data, folds).oof for name, fits in models.items()])
     known = ~np.isnan(oof).any(axis=(0, 2))
-    if known.sum() < _FEWEST or not can_cross_fit(folds, known):
+    if known.sum() < _MINIMUM or not can_cross_fit(folds, known):
         return None
     rows, size = len(problem.y), len(data.X_test)
     tests = np.stack([predictions_by_fold(fits, np.arange(size)) for fits in models.values()])

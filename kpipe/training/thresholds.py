@@ -33,7 +33,7 @@ _GRID = 400  # predictions for which the best window is searched; others use the
 _HALF_WIDTHS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.2)
 _KERNEL_WIDTH = 0.4  # width of the kernel that weights neighbouring predictions, in the same units
 _MAX_ERROR_RATIO = 0.98  # windows are used if they reduce the error on held-out rows at least to this share
-_FEWEST_WINDOW_ROWS = 100
+_MIN_WINDOW_ROWS = 100
 _MAX_ROWS = 30_000  # rows that thresholds are fitted on; more rows change a threshold only in its third digit
 
 
@@ -240,7 +240,7 @@ def _fit_windows(predictions: np.ndarray, y: np.ndarray) -> Rule:
 
 def _fit_window(values: np.ndarray, y: np.ndarray) -> Rule:
     """Fit windows on half of the rows; use them where they reduce the error on the other half, then fit on all."""
-    if len(y) < _FEWEST_WINDOW_ROWS:
+    if len(y) < _MIN_WINDOW_ROWS:
         return _unchanged
     error = float(np.median(np.abs(values - y)))
     if error == 0:

@@ -39,10 +39,10 @@ def test_pixels_that_were_used_least_recently_are_deleted_beyond_the_bound(
     first = keep(tmp_path, "first", used=10)
     keep(tmp_path, "second", used=20)
     assert read_array(tmp_path, "first", 5, 4) is not None  # used now
-    monkeypatch.setattr(picture_cache, "_MOST_BYTES", 2 * (tmp_path / "first.npy").stat().st_size)
+    monkeypatch.setattr(picture_cache, "_MAX_BYTES", 2 * (tmp_path / "first.npy").stat().st_size)
     keep(tmp_path, "third", used=30)
     assert sorted({path.name.split(".")[0] for path in tmp_path.iterdir()}) == ["first", "third"]
-    monkeypatch.setattr(picture_cache, "_MOST_BYTES", 0)
+    monkeypatch.setattr(picture_cache, "_MAX_BYTES", 0)
     keep(tmp_path, "fourth", used=40)
     assert sorted({path.name.split(".")[0] for path in tmp_path.iterdir()}) == ["fourth"]
     assert (first == 10).all()  # still mapped

@@ -57,7 +57,7 @@ def test_the_caches_of_the_hubs_and_a_kernels_input_are_searched_smaller_files_f
 
 
 def test_a_folder_of_many_folders_is_not_searched_through(tmp_path, monkeypatch):
-    monkeypatch.setattr(weights, "_MOST_FOLDERS", 3)
+    monkeypatch.setattr(weights, "_MAX_FOLDERS", 3)
     for number in range(6):
         write(tmp_path / f"{number}/model.pth")
     assert len(files_at(str(tmp_path))) == 2

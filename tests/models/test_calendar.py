@@ -137,7 +137,7 @@ def test_the_drift_does_not_continue_for_ever() -> None:
 def test_of_many_rows_a_part_is_fitted_and_all_are_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = sales(3)
     whole = CalendarRegressor().fit(X, y).predict(X)
-    monkeypatch.setattr("kpipe.models.calendar._MOST_ROWS", 3_000)
+    monkeypatch.setattr("kpipe.models.calendar._MAX_ROWS", 3_000)
     part = CalendarRegressor().fit(X, y).predict(X)
     assert len(part) == len(X)
     assert error(whole, part) < 0.02

@@ -196,7 +196,7 @@ def test_the_entries_used_last_stay_when_the_store_is_full(tmp_path: Path, monke
         (path,) = tmp_path.glob(f"{key(task)}.fit")
         fits.os.utime(path, (age, age))
     store.load(tasks[0], DATA)
-    monkeypatch.setattr(fits, "_MOST", 2 * path.stat().st_size)
+    monkeypatch.setattr(fits, "_MAXIMUM", 2 * path.stat().st_size)
     store.remove_oldest()
     assert [store.load(task, DATA) is not None for task in tasks] == [True, False, True]
 

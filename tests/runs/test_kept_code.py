@@ -181,7 +181,7 @@ def test_code_that_cannot_be_written_is_restored_elsewhere_with_to(home: Path, t
 def test_a_module_with_much_data_is_not_kept_and_the_log_says_so(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(kept_code, "_MOST", 10)
+    monkeypatch.setattr(kept_code, "_MAXIMUM", 10)
     assert kept_files(made(tmp_path / "first")) == {}
     assert "does not store its code" in caplog.text
     assert str(home / "competitions" / "kept") in caplog.text

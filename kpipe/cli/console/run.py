@@ -22,8 +22,8 @@ __all__ = ["print_run"]
 
 _INFERRED = ("splitter", "groups", "target", "task", "columns", "metric", "positive")  # fields that may be guesses
 
-_MOST_NAMED = 5  # columns with a line each
-_MOST_SKIPPED = 3  # checks that are named
+_MAX_NAMED = 5  # columns with a line each
+_MAX_SKIPPED = 3  # checks that are named
 
 
 def print_run(run: Run, *, json: bool, quiet: bool) -> int:
@@ -117,10 +117,10 @@ def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
     for name, reason in record["left_out"].items():
         yield f"{name} was skipped: {reason}."
     left_out = {name: why for name, why in record.get("columns_left_out", {}).items() if name not in FILE_COLUMNS}
-    for name, reason in list(left_out.items())[:_MOST_NAMED]:
+    for name, reason in list(left_out.items())[:_MAX_NAMED]:
         yield f"The column {name} was left out: {reason}."
-    if others := list(left_out)[_MOST_NAMED:]:
-        named = ", ".join(others[:_MOST_NAMED]) + (", ..." if len(others) > _MOST_NAMED else "")
+    if others := list(left_out)[_MAX_NAMED:]:
+        named = ", ".join(others[:_MAX_NAMED]) + (", ..." if len(others) > _MAX_NAMED else "")
         yield f"{len(others)} more columns were left out: {named} (columns_left_out in run.json says why)."
 
 
@@ -130,8 +130,8 @@ def _first(names: Sequence[str]) -> str:
     >>> _first(["a", "b"]), _first(["a", "b", "c", "d", "e", "f"])
     ('a, b', 'a, b, c and 3 more')
     """
-    more = len(names) - _MOST_SKIPPED
-    return ", ".join(names) if more < 2 else f"{', '.join(names[:_MOST_SKIPPED])} and {more} more"
+    more = len(names) - _MAX_SKIPPED
+    return ", ".join(names) if more < 2 else f"{', '.join(names[:_MAX_SKIPPED])} and {more} more"
 
 
 def _print_checks(console: Console, record: Mapping[str, Any]) -> None:

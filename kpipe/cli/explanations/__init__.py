@@ -16,7 +16,7 @@ from kpipe.errors import UsageError
 
 __all__ = ["Explanation", "explain", "explanations"]
 
-_MOST_NEAR = 4  # similar names that an error lists
+_MAX_NEAR = 4  # similar names that an error lists
 
 
 class Explanation(NamedTuple):
@@ -120,7 +120,7 @@ def _near(name: str) -> str:
     known = list(explanations())
     words = {word for word in name.casefold().replace("-", " ").split() if len(word) > 2}
     sharing = [one for one in known if words & {*one.replace("-", " ").split()}]
-    near = list(dict.fromkeys([*get_close_matches(name.casefold(), known, _MOST_NEAR), *sharing]))[:_MOST_NEAR]
+    near = list(dict.fromkeys([*get_close_matches(name.casefold(), known, _MAX_NEAR), *sharing]))[:_MAX_NEAR]
     if len(near) < 2:
         return did_you_mean(name, known) or " `kpipe explain` lists all of them."
     return f" Did you mean one of these: {', '.join(near)}?"

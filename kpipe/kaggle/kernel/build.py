@@ -33,7 +33,7 @@ from kpipe.training.cross_validation import Fits, ShortenedFits
 
 __all__ = ["BuiltKernel", "KernelSpec", "build_kernel", "on_kaggle", "spec_of_run"]
 
-_MOST_BYTES = 1_000_000  # of a script; Kaggle refuses larger ones
+_MAX_BYTES = 1_000_000  # of a script; Kaggle refuses larger ones
 _SHORTEST_TITLE, _LONGEST_TITLE = 5, 50  # characters, of titles and of slugs
 
 
@@ -123,9 +123,9 @@ def build_kernel(
     datasets, models = _datasets_and_models(inputs)
     payload = zip_embedded(slug)
     script = _script(spec, payload, wheels=wheels)
-    if len(script.encode()) > _MOST_BYTES:
+    if len(script.encode()) > _MAX_BYTES:
         raise UsageError(
-            f"The script would have {len(script.encode()):,} bytes, more than the {_MOST_BYTES:,} that Kaggle accepts. "
+            f"The script would have {len(script.encode()):,} bytes, more than the {_MAX_BYTES:,} that Kaggle accepts. "
             f"Make competitions/{slug}/, and what it imports from elsewhere, smaller: files other than Python belong "
             "in a dataset.",
             code="kernel-not-buildable",

@@ -21,7 +21,7 @@ __all__ = ["check_importable", "embedded_files", "zip_embedded"]
 
 _ROOT = Path(__file__).parents[2]
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # of every file in the zip: the same files give the same bytes
-_MOST_BYTES = 64 << 20  # of files from elsewhere, before compression; a script may have 1 MB
+_MAX_BYTES = 64 << 20  # of files from elsewhere, before compression; a script may have 1 MB
 
 # Packages and modules of kpipe that no run imports: they are used before and after a run.
 _LEFT_OUT = (
@@ -92,7 +92,7 @@ def _refuse_large(modules: dict[Path, str]) -> None:
     """Raise UsageError for modules that are too large for any script, before they are compressed."""
     for place, module in modules.items():
         size = sum(path.stat().st_size for path in code_files(place, "*").values())
-        if size > _MOST_BYTES:
+        if size > _MAX_BYTES:
             raise UsageError(
                 f"The competition's module imports {module} from {place}, which has {size:,} bytes: too many to embed. "
                 "Move the code that the module needs into a smaller module, or into the competition's folder.",

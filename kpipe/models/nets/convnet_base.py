@@ -26,7 +26,7 @@ __all__ = ["ConvNet", "pixels_of"]
 
 _MIN_SIDE = 5  # pixels: see ``_machine``
 _PREDICTED_ROWS = 128  # at a time: they fit in a core's 2 MiB of cache, in half the time of 1024
-_FEWEST_ROWS = 32  # fewer are repeated to this number: some CPUs sum a batch of few rows in another order
+_MIN_ROWS = 32  # fewer are repeated to this number: some CPUs sum a batch of few rows in another order
 
 
 @dataclass(kw_only=True, eq=False, repr=False)  # writes __init__, also those of classes with further parameters
@@ -140,7 +140,7 @@ class ConvNet(BaseEstimator):
         from kpipe.models.nets.loop import forward
 
         X = validate_data(self, pixels_of(X), dtype=[np.float32, np.uint8], reset=False)
-        padded = X if len(X) >= _FEWEST_ROWS else np.resize(X, (_FEWEST_ROWS, X.shape[1]))
+        padded = X if len(X) >= _MIN_ROWS else np.resize(X, (_MIN_ROWS, X.shape[1]))
         build = partial(self._build, quick=self.quick_)
         outputs = forward(build, self.weights_, padded, machine=self._machine(), batch_size=_PREDICTED_ROWS)
         return outputs[: len(X)]

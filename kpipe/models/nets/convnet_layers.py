@@ -13,7 +13,7 @@ from kpipe.models.nets.image_augmentation import ImageShape, Padding, shift_imag
 
 __all__ = ["LAYERS", "ConvLayer", "ConvNetwork"]
 
-_SQUARES, _MOST_SQUARES = (2, 4, 8), 20  # sides of the squares of pixels that are taken as one; most squares to a side
+_SQUARES, _MAX_SQUARES = (2, 4, 8), 20  # sides of the squares of pixels that are taken as one; most squares to a side
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class ConvNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.shape, self.scale, self.shifts, self.padding, self.flip = shape, scale, shifts, padding, flip
-        self.square = next((each for each in _SQUARES if max(shape[:2]) <= _MOST_SQUARES * each), _SQUARES[-1])
+        self.square = next((each for each in _SQUARES if max(shape[:2]) <= _MAX_SQUARES * each), _SQUARES[-1])
         inputs = (self.square**2 * shape[2], *(layer.channels for layer in layers))
         body = nn.Sequential(
             *(part for count, layer in zip(inputs, layers, strict=False) for part in _modules(count, layer))

@@ -23,7 +23,7 @@ Padding = Literal["zeros", "reflection"]
 
 SHIFTS = ((0, 0), (1, 0), (-1, 0), (0, 1), (0, -1))  # (across, down) of test-time augmentation: none, then a pixel each
 
-_FEWEST_PIXELS = 16  # to a side of an image that was made smaller
+_MIN_PIXELS = 16  # to a side of an image that was made smaller
 _WAVES = 4  # an elastic warp consists of cosines with 0 to 3 half waves across and down: folds of a quarter image
 
 
@@ -105,7 +105,7 @@ class RandomWarp:
     def _first_side(self, side: int) -> int:
         """An even number of pixels, since the network takes squares of two by two; small images keep theirs."""
         smaller = 2 * round(self.first_size * side / 2)
-        return smaller if smaller >= _FEWEST_PIXELS else side
+        return smaller if smaller >= _MIN_PIXELS else side
 
     def amounts(self, count: int, generator: torch.Generator, *, maps: int, device: torch.device) -> Tensor:
         """The share of each map in the two coordinates of images, in half images.

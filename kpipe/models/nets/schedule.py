@@ -19,14 +19,14 @@ __all__ = ["Schedule", "plan_schedule"]
 
 _PLANNED = 0.92  # share of the time left that is planned: steps vary, and a busy machine becomes slower
 _STOPPED = 0.97  # share after which training stops, whatever was planned
-_FEWEST = 10  # steps: fewer teach nothing
+_MINIMUM = 10  # steps: fewer teach nothing
 _USEFUL = 30  # steps: with fewer, a linear model predicts better
 _MEASURED = 128  # rows whose prediction is measured
 _STEPS = 4  # that are measured at least, if that is quick
 _LONGEST = 0.3  # seconds of measuring, after which no further step is measured,
 # or this share of the time left, up to so many seconds: steps of cifar-10 were 0.5 to 1.4 times as long as four of
 # them had been, since the fit on the other core trained at one time and not at the other.
-_MEASURING, _MOST_MEASURING = 0.02, 3.0
+_MEASURING, _MAX_MEASURING = 0.02, 3.0
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Schedule:
         """Return whether training stops before this step, counted from 0."""
         if self.stop_after is not None:
             return step >= self.stop_after
-        return self.shortened and step >= min(_FEWEST, self.steps) and time.monotonic() > self.stop_at
+        return self.shortened and step >= min(_MINIMUM, self.steps) and time.monotonic() > self.stop_at
 
     def note(self, taken: int) -> None:
         """Note the steps that were taken, so that the fit can be repeated."""
@@ -95,7 +95,7 @@ def plan_schedule(
     if limit.repeated:
         planned, taken = limit.repeated.pop(0)
         return Schedule(planned, shortened=taken < steps, stop_after=taken)
-    measuring = min(_MEASURING * max(limit.seconds_left(shortened=True), 0.0), _MOST_MEASURING)
+    measuring = min(_MEASURING * max(limit.seconds_left(shortened=True), 0.0), _MAX_MEASURING)
     seconds, predicting = _seconds_of(step, measuring), _seconds_to_predict(predict, limit.rows)
     if seconds * steps + predicting <= _PLANNED * limit.seconds_left(shortened=False):
         return Schedule(steps)
@@ -105,7 +105,7 @@ def plan_schedule(
         left = limit.seconds_left(shortened=True)
     if limit.is_optional and (few := _affordable(left, seconds, predicting)) < useful:
         raise TooFewStepsError(f"The time left suffices for {max(few, 0)} of {steps} steps, which teach too little.")
-    planned = min(steps, max(_affordable(left, seconds, predicting), _FEWEST))
+    planned = min(steps, max(_affordable(left, seconds, predicting), _MINIMUM))
     stop_at = time.monotonic() + _STOPPED * left - predicting
     return Schedule(planned, shortened=True, stop_at=stop_at)
 

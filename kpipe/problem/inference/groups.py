@@ -20,8 +20,8 @@ from kpipe.problem.inference.step import NOTHING, Step
 __all__ = ["infer_groups"]
 
 _SUBJECTS = {"patient", "patientid", "subject", "subjectid", "driver", "participant", "person", "volunteer"}
-_FEWEST_SUBJECTS, _ROWS_OF_A_SUBJECT = 10, 1.15
-_MOST_SHARED = 0.02  # of test rows may belong to groups of train if test was split off by group
+_MIN_SUBJECTS, _ROWS_OF_A_SUBJECT = 10, 1.15
+_MAX_SHARED = 0.02  # of test rows may belong to groups of train if test was split off by group
 
 
 def infer_groups(competition: Competition, tables: Tables) -> Step:
@@ -41,7 +41,7 @@ def infer_groups(competition: Competition, tables: Tables) -> Step:
         return NOTHING
     for name, values in _candidates(competition, tables):
         known = float(tables.test[name].isin(values.unique()).mean())
-        if known <= _MOST_SHARED:
+        if known <= _MAX_SHARED:
             text = f"its values repeat, and {1 - known:.0%} of test's rows have a value that train lacks"
             return _groups(competition, name, values), Reason(text=text, guess=True)
     for name, values in _subjects(competition, tables):
@@ -99,7 +99,7 @@ def _subjects(competition: Competition, tables: Tables) -> Iterator[tuple[str, p
         values = tables.train[name]
         if name in known or name in tables.test.columns or not words_of(str(name)) & _SUBJECTS or values.hasnans:
             continue
-        if values.dtype.kind != "f" and _FEWEST_SUBJECTS <= values.nunique() <= len(values) / _ROWS_OF_A_SUBJECT:
+        if values.dtype.kind != "f" and _MIN_SUBJECTS <= values.nunique() <= len(values) / _ROWS_OF_A_SUBJECT:
             yield str(name), values
 
 

@@ -26,7 +26,7 @@ _NAMES_OF_THINGS = re.compile(
     r"(?i)id$|id[_ ]|code|number|no$|nr$|group|user|customer|client|patient|store|shop|item|product"
 )
 _PARTS = {"year": (1900, 2100), "month": (1, 12), "day": (1, 31), "hour": (0, 24)}
-_FEWEST_TIMES = 3  # distinct times
+_MIN_TIMES = 3  # distinct times
 _OUTLIERS = 0.01  # share of test that may be earlier, and of train that may be later
 _APART = (
     0.5  # share of train before, or of test after, the time at which they meet: a count may be 0 in nearly all rows
@@ -101,7 +101,7 @@ def _layout_by(column: TimeColumn, tables: Tables, vault: pd.DataFrame | None) -
     except ValueError:
         return None
     are_dates = [pd.api.types.is_datetime64_any_dtype(times) for times in (train, test)]
-    if train.nunique() < _FEWEST_TIMES or are_dates[0] != are_dates[1]:
+    if train.nunique() < _MIN_TIMES or are_dates[0] != are_dates[1]:
         return None
     if comes_later(whole, test):
         return layout_after(column, train, test, end=whole.max())

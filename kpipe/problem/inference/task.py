@@ -18,7 +18,7 @@ __all__ = ["infer_task"]
 
 # An integer target with more distinct values than this is a quantity. Digits have 10, quality grades about 10,
 # MSSubClass 16.
-_MOST_CLASSES = 20
+_MAX_CLASSES = 20
 
 
 def infer_task(competition: Competition, tables: Tables) -> Step:
@@ -80,7 +80,7 @@ def _task_of_one(y: pd.Series, wanted: pd.DataFrame) -> Step:
         held = f"the sample submission holds decimals such as {wanted.iloc[0, 0]!s}"
         return {"task": "regression"}, Reason(text=f"{held}, and {y.name} whole numbers", guess=True)
     whole = bool((y % 1 == 0).all()) and pd.api.types.is_integer_dtype(wanted.iloc[:, 0])
-    if distinct == 2 or ((whole or pd.api.types.is_integer_dtype(y)) and distinct <= _MOST_CLASSES):
+    if distinct == 2 or ((whole or pd.api.types.is_integer_dtype(y)) and distinct <= _MAX_CLASSES):
         return {"task": "classification"}, Reason(text=f"{y.name} has only {distinct} values", guess=distinct > 2)
     return {"task": "regression"}, Reason(text=f"{y.name} has {distinct} different numbers")
 

@@ -25,15 +25,15 @@ from kpipe.problem.times import TimeColumn
 __all__ = ["Layout", "layout_after", "layout_between"]
 
 _LEAST_TRAINED = 1 / 3  # of a horizon, which the first fold must have to train on
-_MOST_FOLDS, _MOST_SMALL_FOLDS = 5, 20  # more than five only if horizons have few rows
+_MAX_FOLDS, _MAX_SMALL_FOLDS = 5, 20  # more than five only if horizons have few rows
 _ENOUGH_ROWS = 100  # that all folds together should validate
 _FEW_HORIZONS = 3  # with so few, differences between horizons cannot be estimated
 _OUTLIERS = 0.01  # share of test that may deviate from the layout
 _UNITS = {"day": "D", "week": "W", "month": "M", "year": "Y"}
 _NAMES: dict[Period, str] = {"month": "day", "week": "day", "year": "day", "day": "hour"}
-_FEWEST_PERIODS: dict[Period, int] = {"month": 3, "week": 3, "year": 2, "day": 3}
+_MIN_PERIODS: dict[Period, int] = {"month": 3, "week": 3, "year": 2, "day": 3}
 _MUCH_LONGER = 2.0  # runs of test dates are blocks if they are this many times longer than by chance
-_FEWEST_TIMES = 5
+_MIN_TIMES = 5
 _ROWS_PER_DATE = 1.5  # from this number on, whole dates and not rows were drawn
 
 
@@ -96,7 +96,7 @@ def layout_after(column: TimeColumn, train: pd.Series, test: pd.Series, *, end: 
 
 def _n_folds(fitting: float, *, rows: int) -> int:
     """The number of horizons after the first; at most five, or more if horizons have few rows."""
-    most = min(_MOST_SMALL_FOLDS, max(_MOST_FOLDS, math.ceil(_ENOUGH_ROWS * (fitting + 1) / rows)))
+    most = min(_MAX_SMALL_FOLDS, max(_MAX_FOLDS, math.ceil(_ENOUGH_ROWS * (fitting + 1) / rows)))
     return max(1, min(most, math.floor(fitting + 0.02)))
 
 
@@ -128,11 +128,11 @@ def _period_ends(column: TimeColumn, train: pd.Series, test: pd.Series, period: 
     if len(ours) < 2 or first <= ours[-1]:
         return None
     periods = [times.dropna().dt.to_period(_UNITS[period]) for times in (train, test)]
-    if periods[0].nunique() < _FEWEST_PERIODS[period] or periods[1].isin(periods[0].unique()).mean() < 0.5:
+    if periods[0].nunique() < _MIN_PERIODS[period] or periods[1].isin(periods[0].unique()).mean() < 0.5:
         return None
     # The validated share of train's days equals test's share of all days.
     horizon = max(1, round(len(ours) * len(theirs) / (len(ours) + len(theirs))))
-    count = min(_MOST_FOLDS, periods[0].nunique())
+    count = min(_MAX_FOLDS, periods[0].nunique())
     unit = _NAMES[period]
     text = (
         f"by {_name(column)}, test is {unit}s {first:g} to {theirs[-1]:g} of each {period} and train {unit}s "
@@ -146,14 +146,14 @@ def _blocks(column: TimeColumn, train: pd.Series, test: pd.Series) -> Layout | N
     """Blocks, if runs of test's dates are longer than by chance; or single dates, if they have several rows."""
     dates = np.unique(np.concatenate([train.dropna().to_numpy(), test.dropna().to_numpy()]))
     is_test = np.isin(dates, test.to_numpy()) & ~np.isin(dates, train.to_numpy())
-    if is_test.sum() < _FEWEST_TIMES:
+    if is_test.sum() < _MIN_TIMES:
         return None
     runs = np.flatnonzero(np.diff(is_test.astype(int), prepend=0, append=0)).reshape(-1, 2)  # first, and after the last
     if is_test.sum() / len(runs) < _MUCH_LONGER / (1 - is_test.mean()):
         return _whole_dates(column, train)
     first, after = runs[np.argsort(runs[:, 1] - runs[:, 0])[len(runs) // 2]]
     block = plain_length(pd.Timestamp(dates[first]), pd.Timestamp(dates[after - 1]), usual_step(train))
-    count = min(_MOST_FOLDS, len(np.unique(block_numbers(train.dropna(), block))))
+    count = min(_MAX_FOLDS, len(np.unique(block_numbers(train.dropna(), block))))
     if count < 2:
         return None
     blocks = f"{len(runs)} block{'s' * (len(runs) > 1)} of about {block}"
@@ -162,7 +162,7 @@ def _blocks(column: TimeColumn, train: pd.Series, test: pd.Series) -> Layout | N
 
 
 def _whole_dates(column: TimeColumn, train: pd.Series) -> Layout | None:
-    if len(train) < _ROWS_PER_DATE * train.nunique() or train.nunique() < _MOST_FOLDS:
+    if len(train) < _ROWS_PER_DATE * train.nunique() or train.nunique() < _MAX_FOLDS:
         return None
     text = f"by {_name(column)}, test has other dates than train, so rows of one date stay together"
     return Layout(TimeBlocks(column), text)

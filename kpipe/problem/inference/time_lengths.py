@@ -20,7 +20,7 @@ _YEAR = 365.25
 _YEAR_TOLERANCE = 0.02  # about a week: test may lack some days of a whole year
 _MONTHS_OF_STEP = {(28, 31): 1, (89, 92): 3, (365, 366): 12}  # days between dates that are months apart
 _DAYS_OF_HOURS = 7  # from which hours no longer matter
-_FEWEST_DAYS = 2  # whole days, from which a length is given in days and not hours
+_MIN_DAYS = 2  # whole days, from which a length is given in days and not hours
 _DAY = pd.Timedelta("1D")
 
 
@@ -94,7 +94,7 @@ def plain_length(first: pd.Timestamp, last: pd.Timestamp, step: pd.Timedelta) ->
     if step >= _DAY:
         return _plural(round((last + step - first) / _DAY), "day")
     days = (last + step - first) / _DAY
-    if days >= _DAYS_OF_HOURS or (days >= _FEWEST_DAYS and abs(days - round(days)) <= 0.05):
+    if days >= _DAYS_OF_HOURS or (days >= _MIN_DAYS and abs(days - round(days)) <= 0.05):
         return _plural(round(days), "day")
     for unit in ("hour", "minute"):
         if step >= pd.Timedelta(1, unit) or last - first >= pd.Timedelta(2, unit):

@@ -416,7 +416,7 @@ def test_a_competition_of_the_users_own_is_embedded(tmp_path: Path) -> None:
 def test_a_script_or_slug_that_kaggle_would_refuse_is_refused_when_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(kernel, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(kernel, "_MAX_BYTES", 1000)
     with pytest.raises(UsageError, match="more than the 1,000 that Kaggle accepts"):
         built_for("titanic", tmp_path)
     with pytest.raises(UsageError, match="cannot be a competition"):

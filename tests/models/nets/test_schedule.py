@@ -98,12 +98,12 @@ def test_a_machine_that_becomes_slower_stops_the_training_in_time(clock: SlowClo
         while not made.is_over(taken):
             clock.step()
             taken += 1
-    assert schedule._FEWEST < taken < made.steps
+    assert schedule._MINIMUM < taken < made.steps
     assert 15.0 < clock.now - began < 20.0
 
 
 def test_a_time_that_is_up_leaves_a_few_steps(clock: SlowClock) -> None:
-    assert plan(clock, 1_000, 0.01)[0] == schedule._FEWEST
+    assert plan(clock, 1_000, 0.01)[0] == schedule._MINIMUM
 
 
 def test_estimators_that_fit_several_others_share_the_limit(clock: SlowClock) -> None:
