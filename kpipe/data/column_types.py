@@ -8,10 +8,21 @@ import pandas as pd
 from kpipe.data.dates import parse_dates
 from kpipe.data.numbers import parse_numbers
 
-__all__ = ["counts_rows", "is_categorical_integer", "is_free_text", "is_pixel_table", "to_codes", "to_numeric"]
+__all__ = [
+    "counts_rows",
+    "is_categorical_integer",
+    "is_free_text",
+    "is_mostly_distinct",
+    "is_pixel_table",
+    "is_title",
+    "to_codes",
+    "to_numeric",
+]
 
 _SAMPLED = 500  # cells that decide whether a column is free text
 _MIN_WORDS = 4.0  # per cell, on average: mostly distinct texts with fewer words are categories
+_MIN_WORDS_OF_TITLE = 1.5  # per cell, on average
+_MOSTLY = 0.95  # share of distinct cells above which a column identifies rows
 _MIN_CATEGORIES = 30  # fewer integers are left to the models as numbers
 _MIN_ROWS_PER_CATEGORY, _MIN_SPREAD = 3, 10  # rows per category; range per category
 
@@ -35,14 +46,53 @@ def is_free_text(column: pd.Series) -> bool:
     >>> is_free_text(pd.Series(["never smoked", "smokes"]))
     False
     """
+    return _words_per_cell(column) >= _MIN_WORDS
+
+
+def is_title(column: pd.Series) -> bool:
+    """Whether a column holds short texts such as names and titles: a few words per cell, and mostly distinct cells.
+
+    Parameters
+    ----------
+    column : Series
+        (n,) of any dtype.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_title(pd.Series(["The Godfather", "Rear Window"])), is_title(pd.Series(["Vertigo", "Psycho"]))
+    (True, False)
+    """
+    return _MIN_WORDS_OF_TITLE <= _words_per_cell(column) < _MIN_WORDS
+
+
+def _words_per_cell(column: pd.Series) -> float:
+    """The mean number of words of a column of text; 0 if its cells repeat, or are no text."""
     if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
-        return False
+        return 0.0
     cells = (column.dropna() if column.hasnans else column).head(_SAMPLED)
     cells = cells if isinstance(cells.dtype, pd.StringDtype) else cells.astype(str)
     if not len(cells) or cells.nunique() < 0.5 * len(cells):
-        return False
-    words = cells.str.count(r"\w*[^\W\d_]\w+")
-    return bool(words.mean() >= _MIN_WORDS)
+        return 0.0
+    return float(cells.str.count(r"\w*[^\W\d_]\w+").mean())
+
+
+def is_mostly_distinct(column: pd.Series) -> bool:
+    """Whether nearly every row has a value of its own, missing ones aside.
+
+    Parameters
+    ----------
+    column : Series
+        (n,) of any dtype.
+
+    Returns
+    -------
+    bool
+    """
+    return bool(column.nunique() > _MOSTLY * max(column.count(), 1))
 
 
 def is_categorical_integer(column: pd.Series) -> bool:

@@ -18,7 +18,13 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from kpipe.core.time_limit import current_limit
-from kpipe.data.column_types import counts_rows, is_categorical_integer, is_free_text
+from kpipe.data.column_types import (
+    counts_rows,
+    is_categorical_integer,
+    is_free_text,
+    is_mostly_distinct,
+    is_title,
+)
 from kpipe.data.dates import parse_dates
 from kpipe.data.numbers import parse_numbers
 from kpipe.features.columns import text_columns
@@ -51,7 +57,6 @@ _COLUMN_TYPES: tuple[type[_ColumnFeatures], ...] = (DateFeatures, NumberPairs, T
 
 _HIGH_CARDINALITY = 10  # categories from which a column also becomes target statistics
 _MIN_ROWS_PER_LABEL = 3  # on average, for short labels; with fewer rows, they may be texts or identifiers
-_IDENTIFIER = 0.95  # share of distinct labels above which a column identifies rows
 _SCREENED = 10_000  # first rows, which show the columns that may be useless
 _COMPARED = 64  # first cells; only columns of text that agree in them are compared in full
 _WIDE = 2_000  # columns from which groups of one-hot columns are not searched for
@@ -64,7 +69,8 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
     """Features of each column according to its type, fitted on the rows of one fold.
 
     - Constants, copies of another column, identifiers and row numbers are dropped. Parts, frequent words and numbers of
-      identifiers are kept if several labels share them (see ``kpipe.features.parts``).
+      identifiers are kept if several labels share them (see ``kpipe.features.parts``), and all words of titles if they
+      lower the loss on inner splits.
     - Dates become year, month, day, weekday, day of the year, hour and days since the first.
     - Free text becomes the leading components of its words (latent semantic analysis), and counts of characters and
       words.
@@ -95,6 +101,8 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         Name of each column of dates or free text → its fitted features.
     plain_ : list
         Names of the columns that are kept as numbers or labels.
+    titles_ : list
+        Names of the columns of short texts that are otherwise dropped as identifiers.
     numbers_as_text_, high_cardinality_, integers_as_labels_, with_missing_ : list
         The columns of ``plain_`` that are numbers stored as text; high-cardinality categories or categorical integers;
         categorical integers that become labels; and columns with missing values.
@@ -239,7 +247,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         Returns
         -------
         DataFrame of shape (n, columns)
-            Informative numbers, labels and dates, and a column of labels for each group of one-hot columns.
+            Informative numbers, labels and dates, titles, and a column of labels for each group of one-hot columns.
         """
         check_is_fitted(self)
         return self._source(self._with_parts(X))
@@ -251,6 +259,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         for column, typed in self.typed_.items():
             if isinstance(typed, DateFeatures):
                 columns[column] = typed.dates(X[column])
+        columns |= {name: X[name] for name in self.titles_}
         for stem, names in self.one_hot_.items():
             _add(columns, {f"{stem} (label)": one_hot_labels(X, names)})
         return pd.DataFrame(columns, index=X.index)
@@ -272,7 +281,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         first = X.head(_SCREENED)
         suspects = {*_uninformative_columns(first), *_find_copies(first).values()}
         found = _uninformative_columns(X[[name for name in X.columns if name in suspects]])
-        return {name: reason for name, reason in found.items() if _fit_parts(X[name]) is None}
+        return {name: why for name, why in found.items() if not is_title(X[name]) and _fit_parts(X[name]) is None}
 
     @staticmethod
     def reads_parts(column: pd.Series) -> bool:
@@ -312,6 +321,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
                     self.typed_[name] = fitted
         labels = [name for name, typed in self.typed_.items() if getattr(typed, "is_label", False)]
         self.plain_ = [name for name in kept if name not in self.typed_ or name in labels]
+        self.titles_ = [name for name in uninformative if is_title(X[name]) and _identifies_rows(X[name])]
         plain = {*self.plain_}
         text = [name for name in text_columns(X) if name in plain]
         self.numbers_as_text_ = [n for n in text if n not in short_labels and parse_numbers(X[n]) is not None]
@@ -469,6 +479,6 @@ def _identifies_rows(column: pd.Series) -> bool:
         return False
     if pd.api.types.is_integer_dtype(column):
         return counts_rows(column)
-    if pd.api.types.is_numeric_dtype(column) or column.nunique() <= _IDENTIFIER * max(column.count(), 1):
+    if pd.api.types.is_numeric_dtype(column) or not is_mostly_distinct(column):
         return False
     return parse_numbers(column) is None and parse_dates(column) is None and not is_free_text(column)

@@ -2,7 +2,7 @@
 
 Each family proposes candidates from the columns of a table, and computes the selected ones. A candidate is a tuple of
 column names, in some families with an operation or the position of a digit. The dtype distinguishes columns of numbers,
-labels and dates.
+labels and dates; text whose values hardly repeat is a title.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from kpipe.data.column_types import is_categorical_integer
+from kpipe.data.column_types import is_categorical_integer, is_mostly_distinct, is_title
 from kpipe.features.interactions import category_codes, find_interactions
 from kpipe.features.target_statistics import TargetStatistics
+from kpipe.features.text import TextFeatures
 
 __all__ = ["FAMILIES", "Candidate", "Family"]
 
@@ -135,7 +136,7 @@ class Crosses(_TargetStatisticsFamily):
 
     @staticmethod
     def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
-        return list(find_interactions(_without_dates(X), y, random_state=random_state))
+        return list(find_interactions(_numbers_and_labels(X), y, random_state=random_state))
 
 
 class Statistics(_TargetStatisticsFamily):
@@ -305,7 +306,11 @@ class MissingPatterns(Family):
     @staticmethod
     def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
         missing = X.isna().sum()
-        names = tuple(name for name in X.columns if _MIN_PATTERN <= missing[name] <= len(X) - _MIN_PATTERN)
+        names = tuple(
+            name
+            for name in X.columns.difference(_titles(X), sort=False)
+            if _MIN_PATTERN <= missing[name] <= len(X) - _MIN_PATTERN
+        )
         return [names] if len(names) > 1 else []
 
     def fit_transform(self, X: pd.DataFrame, y: np.ndarray) -> dict[Candidate, np.ndarray]:
@@ -328,15 +333,54 @@ class MissingPatterns(Family):
         return {self.candidates[0]: np.hstack([counts, n_missing, statistics])}
 
 
+class Words(Family):
+    """The words of titles and names (latent semantic analysis), and counts of characters and words.
+
+    Free text has these features by default. Where nearly every row has a title of its own, it is of no other use.
+    """
+
+    name = "words"
+
+    @staticmethod
+    def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
+        return [(name,) for name in X.columns if is_title(X[name])]
+
+    def _fit(self, X: pd.DataFrame, y: np.ndarray) -> None:
+        # A column that is a title in a sample may be free text, which is not among the columns, in all rows.
+        known = [candidate for candidate in self.candidates if candidate[0] in X]
+        self._texts = {one: TextFeatures.learn(X[one[0]], random_state=self.random_state) for one in known}
+
+    def transform(self, X: pd.DataFrame) -> dict[Candidate, np.ndarray]:
+        found = {one: text.transform(X[one[0]]) for one, text in self._texts.items()}
+        return {one: np.column_stack(list(features.values())) for one, features in found.items()}
+
+
 # In the order in which they are tried, each in addition to those that were kept before.
 FAMILIES: dict[str, type[Family]] = {
     family.name: family
-    for family in (Crosses, Statistics, Arithmetic, GroupStatistics, Counts, Digits, DateDifferences, MissingPatterns)
+    for family in (
+        Crosses,
+        Statistics,
+        Arithmetic,
+        GroupStatistics,
+        Counts,
+        Digits,
+        DateDifferences,
+        MissingPatterns,
+        Words,
+    )
 }
 
 
-def _without_dates(X: pd.DataFrame) -> pd.DataFrame:
-    return X.drop(columns=_dates(X))
+def _numbers_and_labels(X: pd.DataFrame) -> pd.DataFrame:
+    return X.drop(columns=[*_dates(X), *_titles(X)])
+
+
+def _titles(X: pd.DataFrame) -> list[Hashable]:
+    """Columns of text whose values hardly repeat: only their words are of use."""
+    other = (pd.api.types.is_numeric_dtype, pd.api.types.is_datetime64_any_dtype)
+    texts = [name for name in X.columns if not any(is_other(X[name]) for is_other in other)]
+    return [name for name in texts if is_mostly_distinct(X[name])]
 
 
 def _dates(X: pd.DataFrame) -> list[Hashable]:
@@ -352,7 +396,7 @@ def _numbers(X: pd.DataFrame) -> list[Hashable]:
 def _categories(X: pd.DataFrame) -> list[Hashable]:
     """Columns whose values repeat, except those with one or two distinct values."""
     most = min(_MAX_CATEGORIES, len(X) // _ROWS_PER_CATEGORY)
-    return [name for name in _without_dates(X).columns if 2 < _n_distinct(X[name]) <= most]
+    return [name for name in _numbers_and_labels(X).columns if 2 < _n_distinct(X[name]) <= most]
 
 
 def _first(names: list[Hashable], most: int, important: Names) -> list[Hashable]:

@@ -53,8 +53,24 @@ class TextFeatures:
         TextFeatures or None
             Fitted.
         """
-        if not is_free_text(column):
-            return None
+        return cls.learn(column, random_state=random_state) if is_free_text(column) else None
+
+    @classmethod
+    def learn(cls, column: pd.Series, *, random_state: int) -> Self:
+        """The features of a column of any text.
+
+        Parameters
+        ----------
+        column : Series of shape (n,)
+            A column of the fitting rows.
+        random_state : int
+            Seed of the decomposition.
+
+        Returns
+        -------
+        TextFeatures
+            Fitted.
+        """
         text = as_text(column, missing="")
         min_rows = 2 if text.str.lower().str.findall(r"\w\w+").explode().duplicated().any() else 1
         words = TfidfVectorizer(sublinear_tf=True, min_df=min_rows, max_features=_WORDS, strip_accents="unicode")

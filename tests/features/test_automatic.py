@@ -107,6 +107,24 @@ def test_numbers_written_as_text_among_a_few_words_become_numbers() -> None:
     assert features.transform(X)["total"].iloc[1] == 1.5
 
 
+@pytest.mark.parametrize(("strength", "kept"), [(1.0, True), (0.0, False)])
+def test_the_words_of_titles_are_features_only_if_they_lower_the_loss_on_inner_splits(
+    strength: float, kept: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    genres, counts = rng.integers(0, 4, 2_000), rng.integers(2, 5, 2_000)
+    names = [
+        [f"{genre}{chr(97 + n // 26)}{chr(97 + n % 26)}" for n in range(150)] for genre in ("war", "love", "sci", "pet")
+    ]
+    titles = [" ".join(rng.choice(names[genre], count)) for genre, count in zip(genres, counts, strict=True)]
+    X = pd.DataFrame({"title": titles, "x": rng.normal(size=2_000)})
+    y = X["x"].to_numpy() + strength * genres + rng.normal(size=2_000)
+    fitted = AutomaticFeatures(families=("words",)).fit(X, y)
+    assert [family.name for family in fitted.families_] == ["words"] * kept
+    assert fitted.transform(X.head(3)).shape[1] > 2 if kept else fitted.transform(X.head(3)).columns.tolist() == ["x"]
+    assert fitted.left_out(X) == {}
+
+
 def test_an_empty_column_and_a_constant_one_are_left_out_with_their_own_reasons() -> None:
     left_out = AutomaticFeatures().left_out(made().assign(nothing=np.nan, words=pd.Series([None] * N, dtype="str")))
     assert left_out["constant"] == "it holds the same value in every row"

@@ -138,3 +138,19 @@ def test_of_many_numbers_the_most_important_ones_are_combined_in_the_order_of_th
     pairs = FAMILIES["arithmetic"].propose(X, np.zeros(100), random_state=0, important=important)
     assert {name for one, other, _ in pairs for name in (one, other)} == set(X.columns[18:])
     assert pairs[0][:2] == ("x18", "x19")
+
+
+def test_titles_give_their_words_and_are_no_categories() -> None:
+    X = made().assign(title=[f"{'old' if n % 3 else 'new'} house {n:b}x" for n in range(N)])
+    assert FAMILIES["words"].propose(X, np.arange(N) % 2, random_state=0) == [("title",)]
+    for name in ("crosses", "target statistics", "group statistics", "counts", "missing patterns"):
+        candidates = FAMILIES[name].propose(
+            X.assign(title=X["title"].where(X.index % 5 > 0)), np.arange(N) % 2, random_state=0
+        )
+        assert not any("title" in candidate for candidate in candidates)
+
+
+def test_the_words_of_a_column_that_is_no_longer_there_are_left_out() -> None:
+    X = made().assign(title=[f"old house {n:b}x" for n in range(N)])
+    words = FAMILIES["words"]([("title",), ("other",)], random_state=0)
+    assert list(words.fit_transform(X, np.arange(N) % 2)) == [("title",)]
