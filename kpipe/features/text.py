@@ -72,7 +72,8 @@ class TextFeatures:
             Fitted.
         """
         text = as_text(column, missing="")
-        min_rows = 2 if text.str.lower().str.findall(r"\w\w+").explode().duplicated().any() else 1
+        in_rows = text.str.lower().str.findall(r"\w\w+").map(set).explode().dropna()
+        min_rows = 2 if in_rows.duplicated().any() else 1  # a word that only one row repeats would not do
         words = TfidfVectorizer(sublinear_tf=True, min_df=min_rows, max_features=_WORDS, strip_accents="unicode")
         weights = words.fit_transform(text)
         dimensions = min(_TOPICS, max(1, weights.shape[1] - 1))

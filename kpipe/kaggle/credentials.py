@@ -76,12 +76,12 @@ def all_credentials() -> list[Credentials]:
 
 
 def _tokens() -> Iterator[Credentials]:
-    if value := os.environ.get("KAGGLE_API_TOKEN"):
+    if value := os.environ.get("KAGGLE_API_TOKEN", "").strip():
         place = "the variable KAGGLE_API_TOKEN"
         if _is_file(value):
             yield _read_token(Path(value), f"{value}, which the variable KAGGLE_API_TOKEN names")
         else:
-            yield Credentials(kind="token", place=place, secret=value.strip(), problem=_fault(value.strip()))
+            yield Credentials(kind="token", place=place, secret=value, problem=_fault(value))
     for name in ("access_token", "access_token.txt"):
         path = _kaggle_folder() / name
         if path.is_file():

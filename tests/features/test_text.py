@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
 from kpipe.features.text import TextFeatures
 
@@ -28,3 +29,10 @@ def test_missing_text_is_empty_text() -> None:
 
 def test_a_column_of_labels_has_no_text_features() -> None:
     assert TextFeatures.fit(pd.Series(["never smoked", "smokes"]), random_state=0) is None
+
+
+@pytest.mark.parametrize("cells", [["old house", "new barn", None, None], ["old house", "new york new"]])
+def test_texts_that_share_no_word_are_learned_though_cells_are_missing_or_repeat_a_word(cells: list[str]) -> None:
+    column = pd.Series(cells, dtype="str", name="title")
+    found = TextFeatures.learn(column, random_state=0).transform(column)
+    assert found["title: words"].tolist() == [len((cell or "").split()) for cell in cells]

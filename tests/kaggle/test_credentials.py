@@ -87,6 +87,8 @@ def test_a_line_break_after_a_variable_is_not_part_of_the_key(home: Path, monkey
     assert [(one.username, one.secret) for one in all_credentials()] == [(USER, KEY)]
     monkeypatch.setenv("KAGGLE_KEY", " \n")
     assert [one.problem for one in all_credentials()] == ["it has no key"]
+    monkeypatch.setenv("KAGGLE_API_TOKEN", " \n")
+    assert [one.kind for one in all_credentials()] == ["key"]
 
 
 @pytest.mark.parametrize("secret", ["\u201cKGAT_x\u201d", "KGAT_x\nX-Evil: 1", "token = KGAT_x", "KGAT_\x00x"])
