@@ -104,11 +104,13 @@ def more_folds(problem: Problem, *, seconds: float) -> int | None:
     if not (inferred and type(problem.splitter) in (KFold, StratifiedKFold) and problem.default[0] == "boosting"):
         return None
     rows, n_classes = len(problem.y), 1
+    split = problem.tables.train.iloc[: rows - problem.tables.extra]  # rows of further files are never validated
+    rarest = len(split)
     if problem.task == "classification" and len(problem.targets) == 1:
-        counts = problem.tables.train[problem.targets[0]].value_counts()
-        n_classes = len(counts) if len(counts) > 2 else 1
-        if counts.min() < _MORE_FOLDS:
-            return None
+        counts = split[problem.targets[0]].value_counts()
+        rarest, n_classes = counts.min(), len(counts) if len(counts) > 2 else 1
+    if rarest < _MORE_FOLDS:
+        return None
     cells = rows * len(problem.columns) * n_classes
     has_time = cells <= _CELLS_PER_SECOND * (seconds - _FIRST_SECONDS)
     return _MORE_FOLDS if has_time and rows < _MANY_ROWS else None

@@ -72,6 +72,21 @@ def test_a_rare_class_keeps_the_usual_folds_however_long_the_budget_is() -> None
     assert more_folds(problem, seconds=3600.0) is None
 
 
+def test_rows_of_further_files_do_not_give_a_rare_class_eight_folds() -> None:
+    made = survivors()
+    made.train["survived"] = ["rare"] * 7 + ["common"] * 63 + ["rare"] * 10
+    made = replace(made, extra=10)
+    problem = define_problem(Competition(slug="new", target="survived", metric="accuracy"), made)
+    folds = make_folds(problem, n_folds=more_folds(problem, seconds=3600.0))
+    assert len(folds.train) == 5
+
+
+def test_fewer_rows_than_eight_keep_the_usual_folds_however_long_the_budget_is() -> None:
+    made = replace(survivors(), train=survivors().train.head(7).assign(survived=np.arange(7) + 0.5))
+    problem = define_problem(Competition(slug="new", target="survived", metric="rmse"), made)
+    assert len(make_folds(problem, n_folds=more_folds(problem, seconds=3600.0)).train) == 5
+
+
 def test_a_class_with_fewer_rows_than_folds_is_refused_with_its_name_and_a_remedy() -> None:
     made = survivors()
     made.train["survived"] = ["rare"] * 3 + ["common"] * 77
