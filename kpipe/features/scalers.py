@@ -107,10 +107,9 @@ class ExtremeScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         """
         values = np.asarray(X)
         self.n_features_in_ = values.shape[1]
-        finite = [column[np.isfinite(column)].astype(np.float64) for column in values.T]
-        largest = np.array([np.abs(column).max(initial=0.0) for column in finite])
+        largest = np.array([np.abs(_finite(column)).max(initial=0.0) for column in values.T])
         self.scaled_ = np.flatnonzero((largest > _LARGEST) | ((largest < _SMALLEST) & (largest > 0)))
-        quartiles = np.array([np.quantile(finite[place] / 8, [0.25, 0.5, 0.75]) for place in self.scaled_])
+        quartiles = np.array([np.quantile(_finite(values[:, place]) / 8, [0.25, 0.5, 0.75]) for place in self.scaled_])
         quartiles = quartiles.reshape(-1, 3)
         self.centre_ = quartiles[:, 1] * 8
         spread = np.minimum(quartiles[:, 2] - quartiles[:, 0], _MAXIMUM / 6) * (8 / 1.35)
@@ -133,3 +132,7 @@ class ExtremeScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             scaled = (values[:, self.scaled_] - self.centre_) / self.spread_
         values[:, self.scaled_] = np.clip(scaled, -_FARTHEST, _FARTHEST)
         return values
+
+
+def _finite(column: np.ndarray) -> np.ndarray:
+    return column[np.isfinite(column)].astype(np.float64)

@@ -160,9 +160,7 @@ def one_at_a_time(out: Path, slug: str) -> Iterator[None]:
             "Wait for it or stop it, then try again.",
             code="cannot-write",
         ) from None
-    except (
-        OSError
-    ) as error:  # NotImplementedError, of a file system without locks: check_ledger_writable says so before
+    except OSError as error:  # check_ledger_writable has already refused a file system without locks
         raise cannot_write(folder, error) from error
     try:
         yield

@@ -327,6 +327,7 @@ def _send(send: Callable[[], Any], progress: _Progress) -> Any:
     """The response to a submission; notes whether Kaggle refused it."""
     import requests
 
+    progress.refused = False  # a refusal of an earlier try, such as 429, is not one of this try
     try:
         return send()
     except requests.RequestException as error:
