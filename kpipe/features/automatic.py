@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Container, Hashable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -281,7 +281,8 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
         first = X.head(_SCREENED)
         suspects = {*_uninformative_columns(first), *_find_copies(first).values()}
         found = _uninformative_columns(X[[name for name in X.columns if name in suspects]])
-        return {name: why for name, why in found.items() if not is_title(X[name]) and _fit_parts(X[name]) is None}
+        titles = _titles(X, found)
+        return {name: why for name, why in found.items() if name not in titles and _fit_parts(X[name]) is None}
 
     @staticmethod
     def reads_parts(column: pd.Series) -> bool:
@@ -321,7 +322,7 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
                     self.typed_[name] = fitted
         labels = [name for name, typed in self.typed_.items() if getattr(typed, "is_label", False)]
         self.plain_ = [name for name in kept if name not in self.typed_ or name in labels]
-        self.titles_ = [name for name in uninformative if is_title(X[name]) and _identifies_rows(X[name])]
+        self.titles_ = _titles(X, uninformative)
         plain = {*self.plain_}
         text = [name for name in text_columns(X) if name in plain]
         self.numbers_as_text_ = [n for n in text if n not in short_labels and parse_numbers(X[n]) is not None]
@@ -410,6 +411,13 @@ def _uninformative_columns(X: pd.DataFrame, labels: frozenset[Hashable] = frozen
         elif name not in labels and _identifies_rows(X[name]):
             reasons[name] = _identifier(X[name])
     return reasons
+
+
+def _titles(X: pd.DataFrame, uninformative: Iterable[Hashable]) -> list[Hashable]:
+    """Columns of titles among those that identify rows; of copies, the first."""
+    titles = [name for name in uninformative if is_title(X[name]) and _identifies_rows(X[name])]
+    copies = _find_copies(X[titles])
+    return [name for name in titles if name not in copies]
 
 
 def _find_copies(X: pd.DataFrame) -> dict[Hashable, Hashable]:

@@ -125,6 +125,17 @@ def test_the_words_of_titles_are_features_only_if_they_lower_the_loss_on_inner_s
     assert fitted.left_out(X) == {}
 
 
+def test_a_copy_of_a_column_of_titles_or_names_is_left_out() -> None:
+    titles = pd.Series([f"old house {chr(97 + n // 26)}x{chr(97 + n % 26)}" for n in range(200)], dtype="str")
+    names = pd.concat([titles.head(120), titles.head(80)], ignore_index=True)
+    X = pd.DataFrame({"title": titles, "title again": titles, "name": names, "name again": names})
+    assert AutomaticFeatures().left_out(X) == {
+        "title again": "it is a copy of title",
+        "name again": "it is a copy of name",
+    }
+    assert AutomaticFeatures(families=()).fit(X, np.arange(200) % 2).titles_ == ["title"]
+
+
 def test_an_empty_column_and_a_constant_one_are_left_out_with_their_own_reasons() -> None:
     left_out = AutomaticFeatures().left_out(made().assign(nothing=np.nan, words=pd.Series([None] * N, dtype="str")))
     assert left_out["constant"] == "it holds the same value in every row"
