@@ -30,7 +30,7 @@ _ROWS_PER_GROUP = 20  # on average, for means and ranks within a category
 _MAX_CATEGORIES = 2_000
 _MIN_NUMBERS = 12  # distinct values; a column with fewer is treated as a category
 _SAME_SCALE = 30.0  # largest ratio of standard deviations at which sums and differences are informative
-_MOST_NUMBERS, _MOST_CATEGORIES = 12, 8  # most important columns, which are combined
+_MAX_COMBINED_NUMBERS, _MAX_COMBINED_CATEGORIES = 12, 8  # most important columns, which are combined
 _DIGITS = 4  # positions before and after the decimal point
 _MIN_PATTERN = 20  # rows in which a column is missing, and in which it is not
 _LABELS_WITH_STATISTICS = 10  # columns with more labels have target statistics by default
@@ -180,8 +180,10 @@ class GroupStatistics(Family):
     @staticmethod
     def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
         categories = [name for name in _categories(X) if _n_distinct(X[name]) <= len(X) / _ROWS_PER_GROUP]
-        numbers = _first(_numbers(X), _MOST_NUMBERS, important)
-        return [(one, n) for one in _first(categories, _MOST_CATEGORIES, important) for n in numbers if one != n]
+        numbers = _first(_numbers(X), _MAX_COMBINED_NUMBERS, important)
+        return [
+            (one, n) for one in _first(categories, _MAX_COMBINED_CATEGORIES, important) for n in numbers if one != n
+        ]
 
     def _fit(self, X: pd.DataFrame, y: np.ndarray) -> None:
         self._groups = {candidate: _Groups.fit(*self._parts(X, candidate)) for candidate in self.candidates}
@@ -246,7 +248,7 @@ class Arithmetic(Family):
 
     @staticmethod
     def propose(X: pd.DataFrame, y: np.ndarray, *, random_state: int, important: Names = ()) -> list[Candidate]:
-        numbers = _first(_numbers(X), _MOST_NUMBERS, important)
+        numbers = _first(_numbers(X), _MAX_COMBINED_NUMBERS, important)
         spreads = {name: float(np.nanstd(_floats(X[name]))) for name in numbers}
 
         def allowed(one: Hashable, other: Hashable, operation: str) -> bool:

@@ -26,7 +26,7 @@ from kpipe.kaggle.responses import starts_at
 __all__ = ["KaggleDownloader", "download"]
 
 _CHUNK = 1 << 16  # bytes; a connection that breaks loses at most as many
-_MOST_MEMBERS = 1_000_000
+_MAX_MEMBERS = 1_000_000
 _LONGEST_LENGTH = 18  # digits
 _TRIES = 5  # connections that may break in one call; each resumes where the one before broke
 _WAIT_SECONDS = 3600.0  # for another process that downloads the same competition
@@ -182,7 +182,7 @@ def _fault(part: Path) -> str | None:
     with zipfile.ZipFile(part) as archive:
         members = archive.infolist()
         unpacked = sum(member.file_size for member in members)
-        if is_bomb(unpacked, part.stat().st_size) or len(members) > _MOST_MEMBERS:
+        if is_bomb(unpacked, part.stat().st_size) or len(members) > _MAX_MEMBERS:
             return f"a zip bomb of {len(members):,} members, {unpacked:,} bytes unpacked"
         return archive.testzip()
 

@@ -20,7 +20,7 @@ __all__ = ["explain_error", "explain_refused_credentials", "redact", "seconds_as
 
 _PAGE = "https://www.kaggle.com/competitions/{what}"
 _LONGEST_QUOTE = 500  # characters of Kaggle's message
-_MOST_DAYS = 11  # of a pause that Kaggle asks for
+_MAX_DAYS = 11  # of a pause that Kaggle asks for
 
 # Names of the calls, as the address of a request ends.
 _SUBMITTING = ("StartSubmissionUpload", "CreateSubmission", "CreateCodeSubmission")
@@ -199,7 +199,7 @@ def seconds_asked_for(response: Any) -> float | None:
         pause = parsedate_to_datetime(after) - parsedate_to_datetime(str(response.headers.get("Date", "")))
     except (ValueError, TypeError, OverflowError):  # not a date, or one of two without a time zone
         return None
-    return max(0.0, pause.total_seconds()) if pause.days < _MOST_DAYS else None
+    return max(0.0, pause.total_seconds()) if pause.days < _MAX_DAYS else None
 
 
 def _message(response: Any) -> str:

@@ -21,7 +21,7 @@ from kpipe.errors import RemoteError
 
 __all__ = ["Pushed", "Submission", "check_fields", "read_bounded", "read_kernel_ref", "read_submission", "starts_at"]
 
-_MOST_BYTES = 64 << 20  # of a response; a list of 100 submissions has about 50 kB
+_MAX_BYTES = 64 << 20  # of a response; a list of 100 submissions has about 50 kB
 _CHUNK = 1 << 16
 _PARTIAL = 206  # status of a response with a part of a file
 _SHORTEST_CUT = 40  # characters of a description whose end Kaggle may have cut
@@ -232,7 +232,7 @@ def starts_at(response: Any, offset: int) -> bool:
     return found is not None and int(found[1]) == offset
 
 
-def read_bounded(response: Any, *, most: int = _MOST_BYTES) -> bytes:
+def read_bounded(response: Any, *, most: int = _MAX_BYTES) -> bytes:
     """All bytes of a response, decompressed.
 
     Parameters

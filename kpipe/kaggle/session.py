@@ -39,7 +39,7 @@ _CONNECT_SECONDS, _READ_SECONDS = 10.0, 60.0
 _UPLOAD_FACTOR = 10  # uploading a file may take this many times longer than another call
 _TRIES, _FIRST_WAIT, _LONGEST_WAIT = 4, 0.5, 8.0  # a repeated call; seconds before the second try, doubled each time
 _LONGEST_RATE_LIMIT = 60.0  # seconds that a call waits in all where Kaggle's rate limit is reached
-_MOST_TRIES = 20  # where Kaggle asks for pauses, which may be of 0 s
+_MAX_TRIES = 20  # where Kaggle asks for pauses, which may be of 0 s
 _TOO_MANY_REQUESTS = 429
 _HOMES = ("HOME", "USERPROFILE", "XDG_CONFIG_HOME", "KAGGLE_CONFIG_DIR")  # where the client looks and makes a folder
 _LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost):\d+")
@@ -163,7 +163,7 @@ class Session:
             asked = pause_asked_for(state)
             if asked is None:
                 return state.attempt_number >= _TRIES
-            return state.idle_for + asked > _LONGEST_RATE_LIMIT or state.attempt_number >= _MOST_TRIES
+            return state.idle_for + asked > _LONGEST_RATE_LIMIT or state.attempt_number >= _MAX_TRIES
 
         def log_rate_limit(state: tenacity.RetryCallState) -> None:
             if (asked := pause_asked_for(state)) is not None:

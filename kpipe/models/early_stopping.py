@@ -38,7 +38,7 @@ _SMALL = 16_000  # rows times classes up to which several inner splits are used,
 # unless their counts of trees are certain enough. Smaller tables have noisy counts, and quick fits.
 _SETTLED, _SETTLED_ROWS = 600, 1_000  # trees of the first split of which some more or fewer change little
 _CERTAIN, _CERTAIN_ROWS = 0.15, 2_000  # standard error of the mean of the counts, relative to the mean
-_FEWEST_COUNTS = 3  # of which a standard error is believed
+_MIN_COUNTS = 3  # of which a standard error is believed
 _REFITTED = 90_000  # rows times classes up to which the model is refitted on all rows
 _LARGE = 50_000  # rows times classes from which trees learn faster
 _HUGE = 1_000_000  # rows times classes from which trees are few and learn faster still
@@ -49,7 +49,7 @@ _HUGE_TREES = 1000
 _MEASURED_CELLS = 1_000_000
 _SHARE, _SHARE_OF_LAST = 0.35, 0.8
 _LEARNED = 20.0
-_FASTEST, _FEWEST_TREES = 0.3, 20
+_FASTEST, _MIN_TREES = 0.3, 20
 
 # Recorded after the trees of a fit that had no time to grow them on all rows.
 _FIRST_SPLIT: Steps = (1, 1)
@@ -66,7 +66,7 @@ class _Known(NamedTuple):
 
 
 def _pop_repeated(limit: TimeLimit) -> _Known | None:
-    if not limit.repeated or limit.repeated[0][0] < _FEWEST_TREES:  # of another part of the fit
+    if not limit.repeated or limit.repeated[0][0] < _MIN_TREES:  # of another part of the fit
         return None
     planned, grown = limit.repeated.pop(0)
     stopped = limit.repeated[:1] == [_FIRST_SPLIT]
@@ -197,7 +197,7 @@ class _EarlyStopped(BaseEstimator):
         n_fits = self._n_inner(rows.y) + (self._work(rows.y) <= _REFITTED)
         if seconds * n_fits * _LEARNED / adapted.get_params()["learning_rate"] <= left:
             return MAX_TREES
-        return int(np.clip(left / (min(n_fits, 2) * seconds), _FEWEST_TREES, MAX_TREES - 1))
+        return int(np.clip(left / (min(n_fits, 2) * seconds), _MIN_TREES, MAX_TREES - 1))
 
     def _fit_shortened(
         self, adapted: BaseEstimator, rows: Rows, planned: int, known: _Known | None
@@ -275,7 +275,7 @@ def _is_certain(counts: Sequence[int], *, rows: int) -> bool:
     """Whether the inner splits so far tell the number of trees well enough (docs/decisions/0007-any-competition.md)."""
     if counts[0] >= _SETTLED and rows >= _SETTLED_ROWS:
         return True
-    if len(counts) < _FEWEST_COUNTS or rows < _CERTAIN_ROWS:
+    if len(counts) < _MIN_COUNTS or rows < _CERTAIN_ROWS:
         return False
     return float(np.std(counts, ddof=1)) / math.sqrt(len(counts)) <= _CERTAIN * float(np.mean(counts))
 

@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 UNFINISHED = ".partial-"  # the beginning of a folder's name until its run is finished; the key follows
-_MOST_NAMED = 3  # runs in a message
+_MAX_NAMED = 3  # runs in a message
 _SHORTEST_PART = 4  # characters of an id that a user must give at least
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 _LARGEST_RECORD = 16 << 20  # bytes
@@ -175,7 +175,7 @@ def find_run(name: str, out: Path) -> Run:
     if len(found) > 1:
         raise UsageError(
             f"{name!r} matches {len(found)} runs: give more of the id, or a folder such as "
-            f"{', '.join(map(str, found[-_MOST_NAMED:]))}.",
+            f"{', '.join(map(str, found[-_MAX_NAMED:]))}.",
             code="ambiguous-run",
         )
     if not found:
@@ -220,7 +220,7 @@ def _nearest(name: str, out: Path) -> str:
     known = {str(run.record["run_id"]): None for run in runs}
     known |= {run_id.rpartition("-")[2]: None for run_id in known}
     known |= {str(run.record["name"]): None for run in runs if run.record.get("name")}
-    latest = ", ".join(_called(run) for run in runs[-_MOST_NAMED:][::-1])
+    latest = ", ".join(_called(run) for run in runs[-_MAX_NAMED:][::-1])
     return f"{did_you_mean(name, known)} The latest runs: {latest}."
 
 

@@ -40,7 +40,7 @@ _QUICK = "quick-linear"  # the model that is trained first where little time is 
 _SOON = 2.0  # seconds on an idle machine in which workers may not even start
 _QUICK_CELLS = 3e7  # cells of the rows that a fold predicts, at most, for the quick model
 _TOO_SHORT = f"there was time for so few steps that {_QUICK} predicts better"
-_LEAST_WEIGHT = 0.005  # in the ensemble, from which a model is trained with additional seeds first
+_MIN_WEIGHT = 0.005  # in the ensemble, from which a model is trained with additional seeds first
 _CONSTANT = "constant"  # the model whose predictions are submitted where the budget is too short for any other
 
 Fits = Mapping[str, Mapping[int, Sequence[int]]]  # model → seed → the folds that are fitted
@@ -389,7 +389,7 @@ def _with_weight_and_without(plan: _Plan, data: TrainingData, results: _Results)
         return list(results), []
     models = tuple(average_fits(name, of_model, data, plan.folds) for name, of_model in results.items())
     weights = weigh(Predictions(models=models, classes=None, y=data.y), plan.folds, plan.problem.metric)
-    with_weight = [name for name, weight in weights.items() if weight >= _LEAST_WEIGHT]
+    with_weight = [name for name, weight in weights.items() if weight >= _MIN_WEIGHT]
     return with_weight, [name for name in results if name not in with_weight]
 
 
