@@ -164,8 +164,7 @@ def run(
     problem = prepare(request, on_download=on_download, on_step=on_step)
     on_step("Making the folds, and rehearsing the submission with constant predictions")
     models = choose_models(problem, request.models, budget=request.budget)
-    if rerun == RerunSpec():
-        request = _with_more_folds(request, problem, n_models=len(models))
+    request = _with_more_folds(request, problem, rerun, n_models=len(models))
     folds = make_folds(problem, seed=request.seeds[0], n_folds=request.folds)
     device = resolve_device(request.device)
     baseline = rehearse(problem, folds)
@@ -210,9 +209,9 @@ def run(
         return save_run(folder, result, began=clock.began, seeds=request.seeds, device=device, command=command)
 
 
-def _with_more_folds(request: RunRequest, problem: Problem, *, n_models: int) -> RunRequest:
-    """The request with more folds, if its budget is long enough: they are recorded, and later runs repeat them."""
-    if request.budget is None or request.folds is not None:
+def _with_more_folds(request: RunRequest, problem: Problem, rerun: RerunSpec, *, n_models: int) -> RunRequest:
+    """The request of a new run with more folds, if its budget is long enough; they are recorded for later runs."""
+    if request.budget is None or request.folds is not None or rerun != RerunSpec():
         return request
     parallel = n_parallel(n_models * len(request.seeds), jobs=request.jobs)
     return replace(request, folds=more_folds(problem, seconds=request.budget * parallel))

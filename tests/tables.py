@@ -67,3 +67,14 @@ def narrowed(problem: Problem, count: int = 12) -> Problem:
     train, test = (frame.drop(columns=dropped) for frame in (problem.tables.train, problem.tables.test))
     tables = replace(problem.tables, train=train, test=test)
     return replace(problem.with_tables(tables), columns=tuple(kept))
+
+
+def dated(*, later: bool) -> Tables:
+    """Sales by day; test is the end of them, or every fourth day."""
+    rng = np.random.default_rng(0)
+    when = pd.date_range("2020-01-01", periods=400).strftime("%Y-%m-%d")
+    frame = pd.DataFrame({"id": range(400), "date": when, "x": rng.normal(size=400)})
+    frame["sales"] = np.exp(frame["x"]) * 100
+    rows = np.arange(400) >= 300 if later else np.arange(400) % 4 == 0
+    test = frame[rows].drop(columns="sales").reset_index(drop=True)
+    return tables(frame[~rows].reset_index(drop=True), test, test[["id"]].assign(sales=0.0))

@@ -13,11 +13,10 @@ from sklearn.model_selection import GroupKFold, StratifiedKFold
 from kpipe import run
 from kpipe.core.values import Tables
 from kpipe.errors import DataError, SubmissionError
-from kpipe.models import model
 from kpipe.problem.problem import Problem
 from kpipe.training.folds import make_folds
 from tests.pretrained_weights import picture_table
-from tests.tables import prepared, problem_of, survivors, tables
+from tests.tables import dated, prepared, problem_of, survivors, tables
 
 
 def write(folder: Path, train: pd.DataFrame, test: pd.DataFrame, sample: pd.DataFrame) -> Path:
@@ -122,16 +121,6 @@ def test_a_column_of_train_alone_that_names_people_parts_the_rows(name: str, is_
             set(train[name].iloc[part]) for part in next(iter(problem.splitter.split(train, problem.y, train[name])))
         ]
         assert not rows[0] & rows[1]
-
-
-def dated(*, later: bool) -> Tables:
-    rng = np.random.default_rng(0)
-    when = pd.date_range("2020-01-01", periods=400).strftime("%Y-%m-%d")
-    frame = pd.DataFrame({"id": range(400), "date": when, "x": rng.normal(size=400)})
-    frame["sales"] = np.exp(frame["x"]) * 100
-    rows = np.arange(400) >= 300 if later else np.arange(400) % 4 == 0
-    test = frame[rows].drop(columns="sales").reset_index(drop=True)
-    return tables(frame[~rows].reset_index(drop=True), test, test[["id"]].assign(sales=0.0))
 
 
 def test_where_test_lies_after_train_folds_validate_what_comes_later() -> None:
@@ -306,48 +295,6 @@ def test_a_count_that_is_0_in_nearly_all_rows_is_no_time(name: str) -> None:
         tables, train=tables.train.assign(**{name: days(3000)}), test=tables.test.assign(**{name: days(1000)})
     )
     assert isinstance(found(tables)[0].splitter, StratifiedKFold)
-
-
-def test_numbers_of_later_dates_are_predicted_by_the_calendar_model_too() -> None:
-    assert next(iter(found(dated(later=True))[0].models)) == "calendar"
-    assert "calendar" not in found(dated(later=False))[0].models
-    made = dated(later=True)
-    made.train["sales"] = np.where(made.train["sales"] > 100, "high", "low")
-    made.sample["sales"] = "low"
-    assert "calendar" not in found(made)[0].models
-
-
-def test_a_budget_adds_other_configurations_and_many_rows_get_models_that_end_in_time() -> None:
-    few, _ = found(survivors())
-    assert few.default == ("boosting", "linear", "catboost", "forest", "tabular-net")
-    assert few.budgeted == ("boosting-random", "catboost-deep", "forest-deep")
-    assert [*few.models][-2:] == ["boosting-random", "forest-deep"]  # what brings least for its time is last
-    many, _ = found(survivors(200_000))
-    assert many.default == ("boosting", "linear", "catboost")
-    assert many.budgeted == ("boosting-random", "tabular-net")
-
-
-def test_catboost_counts_its_trees_where_that_takes_no_longer_than_the_other_models() -> None:
-    few, _ = found(survivors())
-    assert few.models["catboost"].options["early_stopping_rounds"]
-    assert found(survivors(200_000))[0].models["catboost"] == model("catboost")
-    several = survivors()
-    several.train["survived"] = np.arange(80) % 4
-    assert found(several)[0].models["catboost"] == model("catboost")
-
-
-def test_of_a_thousand_columns_the_quickest_model_is_the_first() -> None:
-    made = survivors()
-    noise = {f"noise {number}": np.linspace(0, 1, len(made.train)) ** number for number in range(1, 1_001)}
-    rest = {name: values[: len(made.test)] for name, values in noise.items()}
-    wide = replace(
-        made,
-        train=pd.concat([made.train, pd.DataFrame(noise)], axis=1),
-        test=pd.concat([made.test, pd.DataFrame(rest)], axis=1),
-    )
-    problem, _ = found(wide)
-    assert problem.default == ("linear", "boosting", "catboost", "forest", "tabular-net")
-    assert "the fastest for 1,002 columns first" in problem.reasons["models"].text
 
 
 def test_dates_with_a_gap_are_no_reason_to_refuse() -> None:
