@@ -14,6 +14,7 @@ from kpipe.core.values import Status, Tables
 from kpipe.errors import KpipeError
 from kpipe.problem.competition import Competition
 from kpipe.problem.postprocessing import apply_postprocess
+from kpipe.training.clipping import clip_to_bounds
 from kpipe.training.thresholds import cross_fit_thresholds
 
 __all__ = ["PREDICTION_CHECKS", "postprocess_leakage"]
@@ -27,7 +28,8 @@ def postprocess_leakage(trained: TrainedModels) -> Iterator[Finding]:
     """Whether ``postprocess`` depends on targets, ids, or the order and selection of rows; nothing without one.
 
     ``postprocess`` is applied to out-of-fold predictions, which are scored: a threshold that it fits to their targets
-    would be scored on the rows it was fitted on. The check passes it the plain mean of the models.
+    would be scored on the rows it was fitted on. The check passes it the plain mean of the models, within the targets'
+    lower bounds.
 
     Parameters
     ----------
@@ -71,8 +73,9 @@ class _Probed:
         rng = np.random.default_rng(0)
         oof = np.mean([model.oof for model in predictions.models], axis=0)
         oof = np.nan_to_num(cross_fit_thresholds(problem.metric, oof, predictions.y, trained.folds))
+        oof = clip_to_bounds(problem, oof)
         oof = oof + _JITTER * oof.std() * rng.random(oof.shape)  # the order of ties would depend on that of the rows
-        test = np.mean([model.test for model in predictions.models], axis=0)
+        test = clip_to_bounds(problem, np.mean([model.test for model in predictions.models], axis=0))
         test = test + _JITTER * test.std() * rng.random(test.shape)
         rows = problem.tables.train.drop(columns=list(problem.targets))
         once = apply_postprocess(problem.competition, oof, replace(problem.tables, test=rows))

@@ -10,7 +10,10 @@ import pytest
 
 import kpipe
 from kpipe.core.values import Tables
+from kpipe.models import model
 from tests.modules import SLOW, clean, finding, findings
+from tests.tables import write
+from tests.training.test_clipping import visits
 
 
 def threshold_fitted_to_scored_rows(predictions: np.ndarray, tables: Tables) -> np.ndarray:
@@ -124,3 +127,18 @@ def test_a_postprocess_that_is_random_or_treats_some_rows_otherwise_fails(
     found = finding(files, "postprocess leakage", postprocess=postprocess)
     assert found.status == "fail"
     assert words in found.detail
+
+
+def refuse_negative_counts(predictions: np.ndarray, tables: Tables) -> np.ndarray:
+    if (predictions < 0).any():
+        raise ValueError("negative counts")
+    return np.round(predictions)
+
+
+def test_the_check_passes_no_prediction_below_a_lower_bound_as_a_run_passes_none(tmp_path: Path) -> None:
+    write(visits(), tmp_path)
+    competition = kpipe.Competition(
+        slug="made-by-hand", metric="mae", models={"linear": model("linear")}, postprocess=refuse_negative_counts
+    )
+    checks = kpipe.check(competition, data=tmp_path, folds=3, jobs=1, fresh=True)
+    assert [check.status for check in checks if check.name == "postprocess leakage"] == ["pass"]
