@@ -91,6 +91,18 @@ def test_a_resumed_run_keeps_the_threads_of_its_first_fits_whatever_its_jobs(fol
     assert [done.resumed for done in fits].count(True) == 1
 
 
+@pytest.mark.parametrize(("first_seconds", "folds"), [(0, 8), (60, 5)])
+def test_a_run_with_a_budget_keeps_its_number_of_folds_when_it_is_resumed_or_reproduced(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, first_seconds: int, folds: int
+) -> None:
+    monkeypatch.setattr("kpipe.training.folds._FIRST_SECONDS", first_seconds)
+    key, out = interrupted(folder, folds=None, budget=20.0), folder.parent / "out"
+    monkeypatch.setattr("kpipe.training.folds._FIRST_SECONDS", 60 - first_seconds)  # now the other number is chosen
+    found = pipeline.resume(key, out=out, changes={"budget": 30.0})
+    assert found.record["folds"] == folds
+    assert reproduce(str(found.path), out=out).same
+
+
 @pytest.mark.parametrize(
     ("args", "words"),
     [
