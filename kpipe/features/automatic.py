@@ -267,6 +267,8 @@ class AutomaticFeatures(TransformerMixin, BaseEstimator):
     def left_out(self, X: pd.DataFrame) -> dict[Hashable, str]:
         """Return the columns that give no features, judged by all rows, with the reasons.
 
+        Titles are not among them: whether their words are features is decided in each fold.
+
         Parameters
         ----------
         X : DataFrame of shape (n, columns)
