@@ -43,6 +43,20 @@ class FurtherTables(Mapping[str, pd.DataFrame]):
         """Base name → sha256 in hex of each file that was read so far."""
         return {self._files[name].name: table.sha256 for name, table in self._read.items()}
 
+    def was_read(self, name: str) -> bool:
+        """Whether a table was read so far, and is therefore an input of the run.
+
+        Parameters
+        ----------
+        name : str
+            File name without ending.
+
+        Returns
+        -------
+        bool
+        """
+        return name in self._read
+
     def header(self, name: str) -> list[str]:
         """Return the columns of a table, without reading it as an input of the run.
 

@@ -21,6 +21,7 @@ from kpipe import competitions
 from kpipe.core.metrics import Metric
 from kpipe.core.values import Context, Splitter, Tables, Task, Weights
 from kpipe.core.wording import did_you_mean, listed
+from kpipe.data.further_tables import FurtherTables
 from kpipe.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -149,9 +150,10 @@ class row_by_row:  # reads as the function it stands for: clean=row_by_row(add_l
 
     def __call__(self, tables: Tables) -> Tables:
         """The tables with the function applied to train and to test."""
-        return replace(tables, train=self._apply(tables.train, "train"), test=self._apply(tables.test, "test"))
+        return replace(tables, train=self._apply(tables, "train"), test=self._apply(tables, "test"))
 
-    def _apply(self, frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    def _apply(self, tables: Tables, name: str) -> pd.DataFrame:
+        frame: pd.DataFrame = getattr(tables, name)
         try:
             return self.function(frame)
         except KeyError as error:
@@ -161,11 +163,24 @@ class row_by_row:  # reads as the function it stands for: clean=row_by_row(add_l
                 raise  # a dictionary of the author's own lacks the key
             raise DataError(
                 f"{name}.csv lacks the column {missing!r}, which this competition's clean needs."
-                f"{did_you_mean(str(missing), frame.columns)} It has: {listed(frame.columns)}.",
+                f"{did_you_mean(str(missing), frame.columns)} It has: {listed(frame.columns)}."
+                f"{_in_further_tables(missing, tables.others)}",
                 code="missing-column",
                 file=f"{name}.csv",
                 column=str(missing),
             ) from error
+
+
+def _in_further_tables(column: object, others: Mapping[str, pd.DataFrame]) -> str:
+    """How to join the first further table that has a column, after a blank; "" if none has it."""
+    header = others.header if isinstance(others, FurtherTables) else lambda name: list(others[name].columns)
+    name = next((name for name in others if column in header(name)), None)
+    if name is None:
+        return ""
+    return (
+        f" {name} has it, but kpipe joins further tables only for competitions without a clean: use a clean that "
+        f"gets all tables, without row_by_row, and join tables.others[{name!r}] in it."
+    )
 
 
 def find(slug: str) -> Competition:

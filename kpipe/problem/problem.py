@@ -30,7 +30,7 @@ from kpipe.problem.lower_bounds import lower_bounds, reason_for_bounds
 from kpipe.problem.notes import notes_on
 from kpipe.problem.pixel_columns import with_pixels, without_pixels
 from kpipe.problem.positive import positive_class
-from kpipe.problem.side_tables import join_side_tables
+from kpipe.problem.side_tables import join_side_tables, notes_on_own_clean
 from kpipe.problem.vocabulary import labels_of_sample
 
 if TYPE_CHECKING:
@@ -292,7 +292,8 @@ def define_problem(competition: Competition, files: Tables, locked: LockedRows |
     )
     bounds = reason_for_bounds(problem.metric, problem.lower_bounds, problem.targets)
     problem = replace(problem, reasons=reasons | _reason_for_positive(problem) | bounds)
-    return replace(problem, tables=tables.with_notes(*notes_on(problem)))
+    notes = *notes_on(problem), *notes_on_own_clean(competition, files, tables)
+    return replace(problem, tables=tables.with_notes(*notes))
 
 
 def _prepare_tables(competition: Competition, files: Tables) -> tuple[Competition, Tables, dict[str, str]]:

@@ -16,7 +16,7 @@ from kpipe.errors import DataError
 from kpipe.problem.competition import Competition, unchanged
 from kpipe.problem.inference.text_columns import handles_columns_itself
 
-__all__ = ["join_side_tables"]
+__all__ = ["join_side_tables", "notes_on_own_clean"]
 
 _MAX_KEYS = 3  # columns that together identify the rows of a table, such as store and date
 _MAX_FILES = 12  # whose headers are read; more files are hardly tables of one competition
@@ -71,6 +71,36 @@ def join_side_tables(competition: Competition, files: Tables) -> Tables:
         if why:
             refused[side.name] = why
     return files.with_notes(*_notes_on(refused, competition.slug)) if refused else files
+
+
+def notes_on_own_clean(competition: Competition, files: Tables, cleaned: Tables) -> tuple[str, ...]:
+    """Return notes on further tables that kpipe may have joined if the competition had no ``clean``.
+
+    Parameters
+    ----------
+    competition : Competition
+        As its author wrote it.
+    files, cleaned : Tables
+        Before and after ``clean``.
+
+    Returns
+    -------
+    tuple of str
+        Empty without a ``clean``, and for tables that it has read.
+    """
+    if not isinstance(files.others, FurtherTables) or competition.clean is unchanged:
+        return ()
+    others, notes = files.others, []
+    for side in _sides(files, others):
+        new = set(others.header(side.train)) - set(side.keys)
+        used = others.was_read(side.train) or new & set(cleaned.train.columns)
+        if not used and not _why_not_by(files, side):
+            where = " and ".join(f"tables.others[{name!r}]" for name in dict.fromkeys((side.train, side.test)))
+            notes.append(
+                f"{side.name}: not joined, because this competition has a clean of its own, which does not read it. "
+                f"To use it, join it there: {where}."
+            )
+    return tuple(notes[:_MAX_NOTES])
 
 
 def _sides(files: Tables, others: FurtherTables) -> Iterator[_Side]:

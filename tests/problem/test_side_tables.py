@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import pandas as pd
 import pytest
 
 import kpipe
-from kpipe.problem.competition import Competition
+from kpipe.core.values import Tables
+from kpipe.errors import DataError
+from kpipe.problem.competition import Competition, row_by_row
 from kpipe.problem.problem import Problem, define_problem
 from tests.tables import prepared, prices, write
 
@@ -121,3 +124,28 @@ def test_a_module_that_handles_columns_itself_gets_the_files_as_they_are(tmp_pat
     assert "size" not in define_problem(own, tables).tables.train
     stated = Competition(slug="made-by-hand", columns=("x", "shop"), models={})
     assert "size" not in define_problem(stated, tables).tables.train
+
+
+def test_a_table_that_a_clean_replaces_the_join_of_is_noted_until_clean_reads_it(tmp_path: Path) -> None:
+    shops(tmp_path, stores=stores())
+    files = kpipe.load("made-by-hand", tmp_path)
+    own = Competition(slug="made-by-hand", clean=row_by_row(lambda frame: frame.assign(double=2 * frame["x"])))
+    notes = " ".join(define_problem(own, files).tables.source.notes)
+    assert "stores: not joined, because this competition has a clean of its own, which does not read it." in notes
+    assert "join it there: tables.others['stores']." in notes
+
+    def clean(tables: Tables) -> Tables:
+        sizes = tables.others["stores"].set_index("shop")["size"]
+        frames = {name: getattr(tables, name) for name in ("train", "test")}
+        return replace(tables, **{k: frame.assign(area=frame["shop"].map(sizes)) for k, frame in frames.items()})
+
+    joined = define_problem(Competition(slug="made-by-hand", clean=clean), kpipe.load("made-by-hand", tmp_path))
+    assert "area" in joined.columns
+    assert "stores" not in " ".join(joined.tables.source.notes)
+
+
+def test_a_clean_that_uses_a_column_of_a_further_table_is_told_where_the_column_is(tmp_path: Path) -> None:
+    shops(tmp_path, stores=stores())
+    own = Competition(slug="made-by-hand", clean=row_by_row(lambda frame: frame.assign(double=2 * frame["size"])))
+    with pytest.raises(DataError, match=r"lacks the column 'size'.* stores has it.*join tables\.others\['stores'\]"):
+        define_problem(own, kpipe.load("made-by-hand", tmp_path))
