@@ -64,11 +64,14 @@ class SourceFile:
         Returns its bytes, still compressed; given a number, at most that many.
     outside : bool
         Whether it is elsewhere on disk, because the user gave its path.
+    archive : str
+        Path of the zip within the folder or zip that holds it; empty for other files.
     """
 
     path: str
     read_packed: Callable[..., bytes]
     outside: bool = False
+    archive: str = ""
 
     @property
     def name(self) -> str:
@@ -344,7 +347,7 @@ def _inside(zip: SourceFile, *, levels: int) -> Iterator[SourceFile]:
     folder = zip.path.rpartition("/")[0]
     for member in list_inner_members(raw):
         path = "/".join(filter(None, (folder, member.filename)))
-        file = SourceFile(path, partial(_read_inner, zip, member))
+        file = SourceFile(path, partial(_read_inner, zip, member), archive=zip.path)
         if is_table(member.filename):
             yield file
         elif levels > 1 and member.filename.lower().endswith(".zip") and not is_hidden(member.filename):
@@ -360,7 +363,7 @@ def _read_sheet(workbook: SourceFile, sheet: str, most: int | None = None) -> by
 
 
 def _sort(files: Iterator[SourceFile] | Sequence[SourceFile]) -> list[SourceFile]:
-    return sorted(files, key=lambda file: (file.depth, file.path))
+    return sorted(files, key=lambda file: (file.depth, file.path, file.archive))
 
 
 def is_hidden(path: str) -> bool:

@@ -301,10 +301,12 @@ def _topmost(place: Path, role: str, candidates: Sequence[SourceFile]) -> Source
     if role in ("train", "test") and (parts := numbered_parts(top)):
         return parts[0]
     if len(top) > 1 and not _are_one_file(top):
-        paths = ", ".join(file.path for file in top[:5])
+        paths = listed(f"{file.archive}/{file.name}" if file.archive else file.path for file in top)
+        one_zip = [file.archive for file in top if file.archive and place.is_dir()]
+        data = f" If each zip is a competition, pass one of them: --data {place / one_zip[0]}." if one_zip[1:] else ""
         raise DataError(
             f"{place} holds {len(top)} files that may be {_DESCRIPTIONS[role]}: {paths}. Keep only one of them, or "
-            f"specify it: --{role} FILE.",
+            f"specify it: --{role} FILE.{data}",
             code="ambiguous-files",
         )
     return min(top, key=_preference) if top else None

@@ -162,11 +162,22 @@ def _shared_folds(runs: Sequence[LoadedRun]) -> Folds:
     if not all(same_rows(one, folds[0]) for one in folds[1:]):
         raise UsageError(
             "Cannot blend these runs: their folds differ, so one model may have been trained on rows on which another "
-            "is scored, and the score would be too optimistic. Train them with the same --folds and the same first "
-            "--seed.",
+            f"is scored, and the score would be too optimistic. {_same_folds(runs, folds)}",
             code="not-blendable",
         )
     return replace(folds[0], refit=any(one.refit for one in folds))  # earlier versions did not store it
+
+
+def _same_folds(runs: Sequence[LoadedRun], folds: Sequence[Folds]) -> str:
+    """How to train runs with the same folds, with the number of folds of each run if that differs."""
+    counts = [len(one.train) for one in folds]
+    if len(set(counts)) == 1:
+        return "Train them with the same --folds and the same first --seed."
+    have = [f"{run.record['run_id']} has {count}" for run, count in zip(runs, counts, strict=True)]
+    return (
+        f"Of these runs, {', '.join(have[:-1])} and {have[-1]} folds (with --budget, kpipe may use more folds). "
+        f"Train one of them again with --folds {counts[0]}, and with the same first --seed."
+    )
 
 
 def _checked_oof(run: LoadedRun, problem: Problem) -> OofPredictions:

@@ -189,7 +189,9 @@ def _by_word(word: str, out: Path, slug: str) -> Path:
     slugs = sorted({str(run.record["slug"]) for run in runs})
     if not runs:
         of = f" of {slug}" if slug else ""
-        raise UsageError(f"There is no finished run{of} in {out}. To make one: kpipe run SLUG.", code="unknown-run")
+        raise UsageError(
+            f"There is no finished run{of} in {out}. To make one: kpipe run {slug or 'SLUG'}.", code="unknown-run"
+        )
     if word == LAST:
         return runs[-1].path
     if len(slugs) > 1:

@@ -243,6 +243,8 @@ class Shortage:
     --------
     >>> str(Shortage(budget=60.0, left=12.0, fits=5, n_parallel=1, longest=4.0, needed=False))
     'it would not finish within the budget of 60 s: its 5 fits need about 20 s, and 12 s were left'
+    >>> str(Shortage(budget=40.0, left=1.0, fits=8, n_parallel=1, longest=0.0, needed=False)).rpartition(", and ")[-1]
+    '1 s was left'
     >>> Shortage(budget=60.0, left=32.0, fits=5, n_parallel=1, longest=4.0, needed=False).needs  # one was stopped
     'more than 32 s'
     """
@@ -273,7 +275,11 @@ class Shortage:
 
     def __str__(self) -> str:
         fits = f"its {self.fits} fits need" if self.fits > 1 else "its fit needs"
-        left = f"{fits} {self.needs}, and {self.left:.0f} s were left" if self.left >= 1 else "no time was left for it"
+        left = (
+            f"{fits} {self.needs}, and {self.left:.0f} s {'was' if round(self.left) == 1 else 'were'} left"
+            if self.left >= 1
+            else "no time was left for it"
+        )
         return f"it would not finish within the budget of {self.budget:g} s: {left}"
 
 

@@ -131,3 +131,13 @@ def test_zips_in_a_zip_are_opened_where_a_file_is_missing(tmp_path: Path) -> Non
 def test_a_file_that_is_named_for_a_role_and_lacks_in_its_own_is_refused(choice: FileChoice, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"train\.csv: by its name this is train\.csv, and there is no other"):
         load("x", folder(tmp_path, FILES), choice=choice)
+
+
+def test_a_folder_of_zips_of_several_competitions_is_refused_with_the_zips_and_how_to_pass_one(tmp_path: Path) -> None:
+    for name in "abcdefg":
+        zipped_members(tmp_path / f"{name}.zip", FILES.items())
+    with pytest.raises(DataError) as caught:
+        load("x", tmp_path)
+    assert "a.zip/sample_submission.csv, b.zip/sample_submission.csv, " in str(caught.value)
+    assert "and 2 more." in str(caught.value)
+    assert f"If each zip is a competition, pass one of them: --data {tmp_path / 'a.zip'}." in str(caught.value)

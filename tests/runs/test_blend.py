@@ -42,6 +42,12 @@ def test_runs_with_different_folds_or_a_failed_check_are_not_blended(
     assert call("blend", both[0].path, other.path, "--out", tmp_path) == 2
     assert "their folds differ" in capsys.readouterr().err
     shutil.rmtree(other.path)
+    other = trained(home, models=["linear"], metric="accuracy", folds=3)
+    assert call("blend", both[0].path, other.path, "--out", tmp_path) == 2
+    message = capsys.readouterr().err
+    assert f"{both[0].record['run_id']} has 5 and {other.record['run_id']} has 3 folds" in message
+    assert "Train one of them again with --folds 5, and with the same first --seed." in message
+    shutil.rmtree(other.path)
     failed = tmp_path / "failed"
     copy_run(both[1], failed, checks=[{"name": "ids", "status": "fail", "detail": ""}])
     assert call("blend", both[0].path, failed, "--out", tmp_path) == 2

@@ -119,7 +119,7 @@ def test_an_empty_list_names_the_competition(
     assert call("runs", f"{slug[:-1]}q", "--out", home / "out") == 0
     assert f"No finished runs of {slug[:-1]}q found in {home / 'out'}. Did you mean {slug}?" in capsys.readouterr().out
     assert call("runs", "qqqq", "--out", home / "out") == 0
-    assert f"No finished runs of qqqq found in {home / 'out'}. To make one: kpipe run SLUG" in capsys.readouterr().out
+    assert f"No finished runs of qqqq found in {home / 'out'}. To make one: kpipe run qqqq" in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -64,9 +64,7 @@ def _print_result(run: Run) -> None:
         took += f"; {reused} of {fits['all']} fits were reused from earlier runs"
     console.print(f"Out-of-fold scores over {rows}, seed {seeds}. {took}.")
     if shortened := record.get("shortened"):
-        names = ", ".join(sorted({name.rpartition("-seed")[0] for name in shortened}))
-        line = f"Shortened to keep the budget: {len(shortened)} fits of {names}. A longer --budget trains them in full."
-        console.print(printable(line), markup=False)
+        console.print(printable(_shortened(shortened)), markup=False)
     if record.get("left_out") and [model["name"] for model in record["models"]] == ["quick-linear"]:
         line = "Only quick-linear was trained, on at most 2,000 rows of a fold: a longer --budget trains the others."
         console.print(line, style="bold", markup=False)
@@ -80,6 +78,17 @@ def _print_result(run: Run) -> None:
     if record["data"]["origin"] == "sample":
         console.print(SAMPLE_WARNING, style="bold yellow")
     console.print(Text.assemble("Submission: ", (str(run.path / "submission.csv"), "bold")), soft_wrap=True)
+
+
+def _shortened(fits: Iterable[str]) -> str:
+    """How many fits a budget shortened, and of which models.
+
+    >>> _shortened(["catboost-seed0-fold1"])
+    'Shortened to keep the budget: 1 fit of catboost. A longer --budget trains all fits in full.'
+    """
+    models = [fit.rpartition("-seed")[0] for fit in fits]
+    counted = f"{len(models)} fit{'s' * (len(models) != 1)} of {', '.join(sorted(set(models)))}"
+    return f"Shortened to keep the budget: {counted}. A longer --budget trains all fits in full."
 
 
 def _scores(record: Mapping[str, Any]) -> Table:

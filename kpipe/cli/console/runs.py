@@ -56,7 +56,9 @@ def print_no_runs(out: Path, *, slug: str | None, model: str | None, meant: str)
         A question that names the competition that was probably meant, after a blank; may be empty.
     """
     of = f" of {slug}" * bool(slug) + f" with the model {model}" * bool(model)
-    print_text(get_console(), printable(f"No finished runs{of} found in {out}.{meant} To make one: kpipe run SLUG"))
+    print_text(
+        get_console(), printable(f"No finished runs{of} found in {out}.{meant} To make one: kpipe run {slug or 'SLUG'}")
+    )
 
 
 def _table(title: str, runs: Sequence[Mapping[str, Any]]) -> Table:
