@@ -37,7 +37,7 @@ _OPTIONS = {
 }
 _INFERRED_LISTS = {  # where models are inferred
     "default": "the models of a run without --model",
-    "budgeted": "the models that --budget adds; longer training replaces shorter training",
+    "budgeted": "the models that --budget adds; a longer training of a model replaces its shorter one",
 }
 # The options that set a field, if they are given or in kpipe.toml, by their names in a request.
 _SETTERS = {

@@ -21,6 +21,7 @@ from kpipe.runs.summary import clipped_predictions, format_forecast
 __all__ = ["print_run"]
 
 _INFERRED = ("splitter", "groups", "target", "task", "columns", "metric", "positive")  # fields that may be guesses
+_SETTERS = {"splitter": "--split", "task": "--metric, such as rmse or accuracy"}  # unless the reason says it
 
 _MAX_NAMED = 5  # columns with a line each
 _MAX_SKIPPED = 3  # checks that are named
@@ -121,7 +122,8 @@ def _warnings(record: Mapping[str, Any]) -> Iterator[str]:
     reasons = inferred_reasons(record)
     for field in _INFERRED:
         if field in reasons and reasons[field].guess:
-            yield f"{field} is a guess: {reasons[field].text}."
+            option = f"; set another with {_SETTERS[field]}" if field in _SETTERS else ""
+            yield f"{field} is a guess: {reasons[field].text}{option}."
     yield from clipped_predictions(record)
     for name, reason in record["left_out"].items():
         yield f"{name} was skipped: {reason}."

@@ -67,7 +67,7 @@ def infer_models(competition: Competition, tables: Tables) -> Step:
         reason += ", and 'calendar', which continues levels and seasons into the future"
     models = {name: model(name) for name in names} | further
     models = {name: models[name] for name in dict.fromkeys((*order, *models)) if name in models}
-    budgeted = competition.budgeted or tuple(name for name in further if name not in names)
+    budgeted = competition.budgeted or tuple(name for name in models if name in further and name not in names)
     return {"models": models, "default": competition.default or names, "budgeted": budgeted}, Reason(text=reason)
 
 
