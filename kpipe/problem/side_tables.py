@@ -147,7 +147,7 @@ def _why_not_by(files: Tables, side: _Side) -> str:
     if len(side.keys) > _MAX_KEYS:
         return f"it shares {len(side.keys)} columns with train and test, and a key has {_MAX_KEYS} at most"
     if side.train == side.test and not files.train.duplicated(side.keys).any():
-        return f"each row of train has another {' and '.join(side.keys)}"
+        return f"no two rows of train have the same {' and '.join(side.keys)}"
     return ""
 
 

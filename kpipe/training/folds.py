@@ -100,7 +100,7 @@ def more_folds(problem: Problem, *, seconds: float) -> int | None:
     seconds : float
         The budget, times the number of fits that run at a time.
     """
-    inferred = {"splitter", "models"} <= set(problem.reasons)
+    inferred = "splitter" in problem.reasons
     if not (inferred and type(problem.splitter) in (KFold, StratifiedKFold) and problem.default[0] == "boosting"):
         return None
     rows, n_classes = len(problem.y), 1

@@ -89,7 +89,7 @@ def test_a_table_that_is_not_joined_is_noted_with_the_reason(tmp_path: Path) -> 
     problem = problem_in(tmp_path)
     said = [note for note in problem.tables.source.notes if " joined" in note]
     reasons = {
-        "details": "each row of train has another id",
+        "details": "no two rows of train have the same id",
         "rare": "it has rows for 0% of train's rows and 0% of test's",
         "twice": "6 of its 11 rows have the same shop as another row",
     }

@@ -19,6 +19,7 @@ from sklearn.model_selection import (
 
 from kpipe.core.values import Folds
 from kpipe.errors import DataError, UsageError
+from kpipe.models import model
 from kpipe.problem.competition import Competition
 from kpipe.problem.problem import define_problem
 from kpipe.problem.splitters import ByTime, RowSplit
@@ -63,6 +64,8 @@ def test_a_long_budget_gets_eight_folds_of_independent_rows_and_a_short_one_the_
     assert more_folds(larger, seconds=90.0) is None
     assert more_folds(larger, seconds=3600.0) == 8
     assert more_folds(problem_of(made, splitter=KFold(5)), seconds=3600.0) is None  # its author's
+    stated = Competition(slug="new", target="survived", metric="accuracy", models={"boosting": model("boosting")})
+    assert more_folds(define_problem(stated, made), seconds=120.0) == 8  # as of a module that kpipe new writes
 
 
 def test_a_rare_class_keeps_the_usual_folds_however_long_the_budget_is() -> None:
