@@ -50,8 +50,8 @@ def of_sorted_values(y: np.ndarray, p: np.ndarray) -> float:
     return float(np.abs(np.sort(y) - np.sort(of_one(p))).mean())
 
 
-def of_random_rows(y: np.ndarray, p: np.ndarray) -> float:
-    return float(right(y, p)[np.random.default_rng().integers(0, len(y), len(y) // 2)].mean())
+def of_random_weights(y: np.ndarray, p: np.ndarray) -> float:
+    return float(np.average(right(y, p), weights=np.random.default_rng().random(len(y))))
 
 
 def best_so_far(y: np.ndarray, p: np.ndarray) -> float:
@@ -79,7 +79,7 @@ def squared_correlation(y: np.ndarray, p: np.ndarray) -> float:
         (where_it_is_sure, "probability", True, "fail", "it leaves out uncertain rows"),
         (without_the_worst, "probability", False, "warn", "although 10% of the rows are predicted wrongly"),
         (of_sorted_values, "value", False, "fail", "does not compare a row's prediction with the row's own target"),
-        (of_random_rows, "probability", True, "fail", "it is random"),
+        (of_random_weights, "probability", True, "fail", "it is random"),
         (best_so_far, "probability", True, "fail", "it keeps state between calls"),
         (whatever_the_sign, "probability", True, "warn", "in the reverse order"),
         (clipped_in_place, "probability", False, "fail", "own changes the predictions that are passed to it"),

@@ -414,8 +414,10 @@ def test_few_integers_are_a_regression_if_the_sample_submission_writes_decimals(
     assert problem_of(replace(made, train=train, sample=sample), metric="accuracy").task == "classification"
 
 
-def test_two_classes_stay_classes_where_the_sample_submission_holds_decimals() -> None:
+@pytest.mark.parametrize("n_classes", [2, 5])
+def test_classes_and_ratings_stay_classes_where_the_sample_submission_holds_decimals(n_classes: int) -> None:
     made = survivors()
+    made.train["survived"] = np.arange(80) % n_classes
     assert problem_of(replace(made, sample=made.sample.assign(survived=0.0))).task == "classification"
 
 

@@ -19,6 +19,7 @@ __all__ = ["infer_task"]
 # An integer target with more distinct values than this is a quantity. Digits have 10, quality grades about 10,
 # MSSubClass 16.
 _MAX_CLASSES = 20
+_MAX_RATINGS = 6  # integers of a rating: of one, 0.0 in a sample submission is an empty cell that pandas has written
 
 
 def infer_task(competition: Competition, tables: Tables) -> Step:
@@ -76,7 +77,7 @@ def _task_of_one(y: pd.Series, wanted: pd.DataFrame) -> Step:
     distinct = y.nunique()
     if distinct > 2 and _holds_fractions(wanted.iloc[:, 0]):
         return {"task": "regression"}, Reason(text="the sample submission holds fractions", guess=True)
-    if distinct > 2 and _holds_decimals(wanted.iloc[:, 0], y):
+    if distinct > _MAX_RATINGS and _holds_decimals(wanted.iloc[:, 0], y):
         held = f"the sample submission holds decimals such as {wanted.iloc[0, 0]!s}"
         return {"task": "regression"}, Reason(text=f"{held}, and {y.name} whole numbers", guess=True)
     whole = bool((y % 1 == 0).all()) and pd.api.types.is_integer_dtype(wanted.iloc[:, 0])
