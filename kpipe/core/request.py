@@ -64,8 +64,8 @@ class RunRequest:
         Seconds for the whole run, or a duration such as ``"5m"``. A model that would not finish in time is skipped, and
         any time left is spent on additional seeds.
     folds : int, optional
-        Number of folds, at least 2. By default the splitter's own, or eight if the splitter and the models are
-        inferred, rows are independent and the budget is long for the table.
+        Number of folds, at least 2. By default the splitter's own, or eight if the splitter is inferred, rows are
+        independent and the budget is long for the table.
     seeds : sequence of int
         Each model is trained once per seed, and its predictions are averaged. The first seed also shuffles the folds.
     metric : str, optional
